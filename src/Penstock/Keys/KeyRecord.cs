@@ -1,0 +1,69 @@
+using Penstock.Kernel;
+
+namespace Penstock.Keys;
+
+/// <summary>What a key may do.</summary>
+[Flags]
+public enum Scopes
+{
+    None = 0,
+    Complete = 1,
+    Embed = 2,
+    RunAgents = 4,
+
+    /// <summary>Manages the keys, projects and budgets of its own tenant.</summary>
+    Admin = 8,
+
+    /// <summary>An admin of every tenant; held by the key of the first start.</summary>
+    Operator = 16,
+}
+
+/// <summary>A virtual key as it is stored: its secret only as a hash.</summary>
+public sealed record KeyRecord
+{
+    public required TenantId Tenant { get; init; }
+    public required ProjectId Project { get; init; }
+    public required KeyId Id { get; init; }
+    public required string Name { get; init; }
+
+    /// <summary>SHA-256 of the whole key text, 32 bytes. The secret holds 256 random bits, so that a slow hash would add nothing.</summary>
+    public required ReadOnlyMemory<byte> Hash { get; init; }
+
+    /// <summary>The hash before the last rotation, accepted until <see cref="PreviousUntil"/>.</summary>
+    public ReadOnlyMemory<byte>? PreviousHash { get; init; }
+
+    public DateTimeOffset? PreviousUntil { get; init; }
+
+    public required Scopes Scopes { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public DateTimeOffset? ExpiresAt { get; init; }
+
+    public DateTimeOffset? RevokedAt { get; init; }
+
+    /// <summary>Models, aliases or tiers the key may name; empty for all.</summary>
+    public IReadOnlyList<string> Models { get; init; } = [];
+
+    /// <summary>USD per calendar month, null for none.</summary>
+    public Money? MonthlyBudget { get; init; }
+
+    /// <summary>Requests per second that refill the bucket; null for the configured default.</summary>
+    public double? RequestsPerSecond { get; init; }
+
+    /// <summary>Size of the bucket in requests; null for the configured default.</summary>
+    public int? Burst { get; init; }
+
+    public int? TokensPerMinute { get; init; }
+
+    /// <summary>Calls in flight at once; null for no limit.</summary>
+    public int? Concurrency { get; init; }
+}
+
+/// <summary>Who is calling: the key that authenticated, or the token that stands for one.</summary>
+public sealed record Caller(KeyRecord Key)
+{
+    public TenantId Tenant => Key.Tenant;
+    public ProjectId Project => Key.Project;
+    public bool Has(Scopes scope) => (Key.Scopes & scope) == scope;
+}

@@ -1,0 +1,74 @@
+using Penstock.Kernel;
+
+namespace Penstock.Usage;
+
+/// <summary>How one call to a provider ended.</summary>
+public enum AttemptOutcome
+{
+    /// <summary>The provider's answer was complete.</summary>
+    Completed,
+
+    /// <summary>The client left; the provider was cancelled and what it had sent was booked.</summary>
+    ClientGone,
+
+    /// <summary>The provider refused, could not be reached, or sent an error in its stream.</summary>
+    ProviderFailed,
+
+    /// <summary>The provider's stream ended before its answer did.</summary>
+    CutShort,
+
+    /// <summary>We cut the stream because the server was stopping.</summary>
+    Drained,
+}
+
+/// <summary>One attempt, booked once. <see cref="Attempt"/> is unique within the tenant.</summary>
+public sealed record LedgerRow
+{
+    public required TenantId Tenant { get; init; }
+    public required AttemptId Attempt { get; init; }
+    public required RequestId Request { get; init; }
+    public required ProjectId Project { get; init; }
+    public required KeyId Key { get; init; }
+
+    /// <summary>When the attempt ended, UTC.</summary>
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary><c>chat</c> or <c>embeddings</c> (OpenTelemetry's <c>gen_ai.operation.name</c>).</summary>
+    public required string Operation { get; init; }
+
+    public required string Route { get; init; }
+
+    public required string Provider { get; init; }
+
+    /// <summary>As the client named it: a model, alias or tier.</summary>
+    public required string RequestedModel { get; init; }
+
+    /// <summary>As the provider names it.</summary>
+    public required string Model { get; init; }
+
+    public required TokenCounts Tokens { get; init; }
+
+    public required Money Cost { get; init; }
+
+    /// <summary>Version of the price table that <see cref="Cost"/> was computed from.</summary>
+    public required string PriceVersion { get; init; }
+
+    /// <summary>True where the provider did not report the counts and we counted ourselves.</summary>
+    public bool Estimated { get; init; }
+
+    public required AttemptOutcome Outcome { get; init; }
+
+    /// <summary>The refusal's code where the attempt failed.</summary>
+    public string? Error { get; init; }
+
+    public required int LatencyMs { get; init; }
+
+    /// <summary>Milliseconds to the first content; null where none came.</summary>
+    public int? FirstTokenMs { get; init; }
+
+    public bool Streamed { get; init; }
+
+    public string? Conversation { get; init; }
+
+    public string? EndUser { get; init; }
+}
