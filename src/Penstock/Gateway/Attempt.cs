@@ -32,6 +32,7 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
     private readonly StringBuilder _written = new();
     private UsageReported? _usage;
     private TimeSpan? _firstToken;
+    private bool _estimated;
 
     public AttemptId Id { get; } = id;
 
@@ -46,8 +47,13 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
         foreach (var update in frame.Updates) Meter(update);
     }
 
-    /// <summary>Books counts that came whole.</summary>
-    public void Meter(TokenCounts counts) => _usage = new UsageReported(counts, Final: true);
+    /// <summary>Counts of an answer that came whole.</summary>
+    public void Meter(TokenCounts counts, bool estimated)
+    {
+        Heard = true;
+        _usage = new UsageReported(counts, Final: true);
+        _estimated = estimated;
+    }
 
     /// <param name="call">What was asked, to count where the provider did not; null where the provider did no work.</param>
     /// <param name="error">Code of the refusal the client gets, null where the answer was complete.</param>
@@ -98,7 +104,7 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
 
     private (TokenCounts Counts, bool Estimated) Counts(ChatCall? call)
     {
-        if (_usage is { Final: true } final) return (final.Counts, false);
+        if (_usage is { Final: true } final) return (final.Counts, _estimated);
         if (call is null) return (default, false);
 
         var output = _written.Length == 0 ? 0 : counter.CountText(_written.ToString(), target.Model);

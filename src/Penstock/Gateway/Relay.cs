@@ -35,12 +35,12 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             {
                 exchange.Attempt.Meter(frame);
                 if (!frame.Last) continue;
-                return (frame, await SettleAsync(exchange, AttemptOutcome.Completed, null));
+                return (frame, await SettleAsync(exchange));
             }
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
-            throw new RefusedException(await SettleFailureAsync(http, exchange, e));
+            throw await FailAsync(http, exchange, e);
         }
 
         throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");
@@ -56,9 +56,9 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
-            var refusal = await SettleFailureAsync(http, exchange, e);
-            if (!http.Response.HasStarted) throw new RefusedException(refusal);
-            writer.WriteError(refusal, http.Response.BodyWriter);
+            var failure = await FailAsync(http, exchange, e);
+            if (!http.Response.HasStarted || failure is not RefusedException refused) throw failure;
+            writer.WriteError(refused.Refusal, http.Response.BodyWriter);
             await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
         }
     }
@@ -78,7 +78,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
                 continue;
             }
 
-            var receipt = await SettleAsync(exchange, AttemptOutcome.Completed, null);
+            var receipt = await SettleAsync(exchange);
             writer.WriteEnd(frame, receipt, output);
             await FlushAsync(output, stop.Token);
             return;
@@ -157,42 +157,12 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     /// <summary>A model's name may come from the client; a header may not hold every character.</summary>
     private static string HeaderText(string text) => string.Concat(text.Where(c => c is >= ' ' and < '\x7f'));
 
-    private static async Task<Receipt> SettleAsync(Exchange exchange, AttemptOutcome outcome, Refusal? refusal, bool billedNothing = false)
+    private static async Task<Receipt> SettleAsync(Exchange exchange)
     {
         using var step = Steps.Start("settle");
-        return await exchange.Attempt.BookAsync(outcome, billedNothing ? null : exchange.Sent.Call, refusal?.Code);
+        return await exchange.Attempt.BookAsync(AttemptOutcome.Completed, exchange.Sent.Call);
     }
 
-    /// <summary>Books an attempt that did not complete, and says what the client is to be told.</summary>
-    private async Task<Refusal> SettleFailureAsync(HttpContext http, Exchange exchange, Exception e)
-    {
-        if (e is ProviderException fault)
-        {
-            var refusal = fault.ToRefusal(exchange.Target.Provider.Name);
-            await SettleAsync(exchange, fault.Fault == ProviderFault.CutShort ? AttemptOutcome.CutShort : AttemptOutcome.ProviderFailed, refusal, fault.BilledNothing() && !exchange.Attempt.Heard);
-            return refusal;
-        }
-
-        if (http.RequestAborted.IsCancellationRequested)
-        {
-            await SettleAsync(exchange, AttemptOutcome.ClientGone, new Refusal(RefusalKind.Broken, "client_gone", ""));
-            throw new OperationCanceledException(http.RequestAborted);
-        }
-
-        if (e is OperationCanceledException && drain.Cut.IsCancellationRequested)
-        {
-            await SettleAsync(exchange, AttemptOutcome.Drained, Drain.Refusal);
-            return Drain.Refusal;
-        }
-
-        if (e is RefusedException refused)
-        {
-            await SettleAsync(exchange, AttemptOutcome.ProviderFailed, refused.Refusal, billedNothing: !exchange.Attempt.Heard);
-            return refused.Refusal;
-        }
-
-        await SettleAsync(exchange, AttemptOutcome.ProviderFailed, new Refusal(RefusalKind.Broken, "internal_error", ""));
-        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(e);
-        throw e;
-    }
+    private Task<Exception> FailAsync(HttpContext http, Exchange exchange, Exception e) =>
+        Settlement.FailAsync(exchange.Attempt, exchange.Target, e, exchange.Sent.Call, drain, http.RequestAborted);
 }
