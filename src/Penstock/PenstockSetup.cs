@@ -31,6 +31,7 @@ public static class PenstockSetup
         services.AddSingleton<PriceSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
         services.AddSingleton<UsageEndpoints>();
+        services.AddSingleton<MetricsText>();
         services.AddGateway();
         return services;
     }
@@ -45,6 +46,7 @@ public static class PenstockSetup
         app.UseMiddleware<RequestEdge>();
         app.UseRouting();
         var services = app.ServiceProvider;
+        services.GetRequiredService<MetricsText>().Map(app);
         app.MapHealth(services.GetRequiredService<Drain>());
         services.GetRequiredService<KeyEndpoints>().Map(app);
         services.GetRequiredService<UsageEndpoints>().Map(app);

@@ -1,3 +1,4 @@
+using System.Net;
 using Microsoft.Extensions.Logging.Console;
 using Penstock.Configuration;
 using Penstock.Kernel;
@@ -15,11 +16,12 @@ internal static class ServerSetup
 
     public static void ConfigureServer(this IWebHostBuilder web, EnvironmentKeys environment) => web.ConfigureKestrel(kestrel =>
     {
-        if (environment.Platform == PlatformEnvironment.Development) kestrel.ListenLocalhost(environment.Port);
-        else kestrel.ListenAnyIP(environment.Port);
+        // On a laptop only this machine may call; port 0 can be had on one address only.
+        if (environment.Platform != PlatformEnvironment.Development) kestrel.ListenAnyIP(environment.Port);
+        else if (environment.Port == 0) kestrel.Listen(IPAddress.Loopback, 0);
+        else kestrel.ListenLocalhost(environment.Port);
         kestrel.AddServerHeader = false;
         // A model may think for minutes, and a client may read slowly: silence is ended by our own timeouts, not by a rate.
-        kestrel.Limits.MinRequestBodyDataRate = null;
         kestrel.Limits.MinResponseDataRate = null;
         // The limit is the gateway's, read while reading: see Bodies.
         kestrel.Limits.MaxRequestBodySize = null;
