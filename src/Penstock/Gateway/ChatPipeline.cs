@@ -19,7 +19,7 @@ namespace Penstock.Gateway;
 /// 6 settle         the attempt is booked, once, before the client sees the end
 /// </code>
 /// </summary>
-internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Relay relay, TimeProvider time)
+internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Relay relay, IdSource ids, TimeProvider time)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -58,6 +58,24 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
         var exchange = Prepare(http, caller, call);
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
         return (new AnswerFold().Add(frame), receipt, exchange.Target);
+    }
+
+    /// <summary>How many tokens a call's input has. Nothing is generated and nothing booked.</summary>
+    public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
+    {
+        var caller = await AdmitAsync(http);
+        var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var target = router.Plan(call.Model, Router.Chat, caller);
+        var sent = new ProviderCall(call, target.Model, null, ids.NextAttempt());
+        if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
+        try
+        {
+            return await target.Provider.CountAsync(sent, http.RequestAborted);
+        }
+        catch (ProviderException fault)
+        {
+            throw new RefusedException(fault.ToRefusal(target.Provider.Name));
+        }
     }
 
     private Exchange Prepare(HttpContext http, Caller caller, ChatCall call)

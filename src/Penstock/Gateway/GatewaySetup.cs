@@ -18,6 +18,7 @@ internal static class GatewaySetup
         services.AddSingleton<ChatPipeline>();
         services.AddSingleton<Embeddings>();
         services.AddSingleton<ChatEndpoints>();
+        services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<EmbeddingEndpoints>();
         services.AddSingleton<TaskEndpoints>();
         services.AddSingleton<AiEndpoint>();
@@ -27,6 +28,7 @@ internal static class GatewaySetup
     {
         var services = routes.ServiceProvider;
         services.GetRequiredService<ChatEndpoints>().Map(routes);
+        services.GetRequiredService<ModelEndpoints>().Map(routes);
         services.GetRequiredService<EmbeddingEndpoints>().Map(routes);
         services.GetRequiredService<TaskEndpoints>().Map(routes);
         services.GetRequiredService<AiEndpoint>().Map(routes);

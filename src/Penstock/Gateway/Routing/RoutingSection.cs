@@ -47,24 +47,17 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
         yield return new ProviderSettings("simulated", "simulated", null, null);
         // A base URL without a key is a compatible server that needs none.
         if (environment.OpenAiKey is not null || environment.OpenAiBaseUrl is not null)
-            yield return new ProviderSettings("openai", "openai", environment.OpenAiBaseUrl ?? DefaultUrl("openai"), environment.OpenAiKey);
+            yield return new ProviderSettings("openai", "openai", environment.OpenAiBaseUrl, environment.OpenAiKey);
         if (environment.AnthropicKey is not null || environment.AnthropicBaseUrl is not null)
-            yield return new ProviderSettings("anthropic", "anthropic", environment.AnthropicBaseUrl ?? DefaultUrl("anthropic"), environment.AnthropicKey);
+            yield return new ProviderSettings("anthropic", "anthropic", environment.AnthropicBaseUrl, environment.AnthropicKey);
     }
-
-    private static Uri? DefaultUrl(string kind) => kind switch
-    {
-        "openai" => new Uri("https://api.openai.com/v1"),
-        "anthropic" => new Uri("https://api.anthropic.com"),
-        _ => null,
-    };
 
     private ProviderSettings ReadProvider(string name, JsonView entry)
     {
         entry.AllowOnly("kind", "baseUrl", "apiKey", "connectTimeoutSeconds", "idleTimeoutSeconds");
         if (name.Length is 0 or > 64 || name.Contains('/', StringComparison.Ordinal)) throw entry.Bad("must be named by 1 to 64 characters without '/'");
         var kind = entry.Optional("kind")?.OneOf([.. _kinds.Keys]) ?? (_kinds.ContainsKey(name) ? name : throw entry.Bad($"needs 'kind': one of {string.Join(", ", _kinds.Keys)}"));
-        var url = entry.Optional("baseUrl") is { } given ? Url(given) : DefaultUrl(kind);
+        var url = entry.Optional("baseUrl") is { } given ? Url(given) : null;
         var settings = new ProviderSettings(name, kind, url, entry.Optional("apiKey") is { } key ? Secret(key) : null);
         return settings with
         {
