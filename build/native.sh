@@ -40,7 +40,7 @@ main() {
   local lacking=""
   if ! has node || ! has npm; then
     lacking="Node 20+ with npm is not installed"
-  elif ! fetch; then
+  elif { [ $need_ranks = 1 ] || has_compiler; } && ! fetch; then
     lacking="npm could not fetch them (see $log)"
   fi
 
@@ -57,13 +57,17 @@ is_done() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
+has_compiler() {
+  for compiler in gcc cc clang; do has $compiler && return; done
+  return 1
+}
+
 # Scripts of packages are not run: we take two sources, never a binary that somebody else built.
 fetch() { (cd $sources && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >$log 2>&1; }
 
 build_sqlite() {
-  local compiler="" name why="$lacking" new=$out/native/$library.new
-  for name in gcc cc clang; do has $name && compiler=$name && break; done
-  [ -n "$why" ] || [ -n "$compiler" ] || why="no C compiler is installed"
+  local why="$lacking" new=$out/native/$library.new
+  [ -n "$why" ] || has_compiler || why="no C compiler is installed"
   if [ -z "$why" ]; then
     echo "Compiling SQLite once (about 20 s) ..."
     if $compiler "${flags[@]}" -o "$new" $sources/node_modules/better-sqlite3/deps/sqlite3/sqlite3.c -lpthread -lm -ldl >>$log 2>&1; then
