@@ -10,7 +10,7 @@ internal static class Golden
 {
     public static void Matches(string folder, string name, ReadOnlySpan<byte> actual)
     {
-        var file = Path.Combine(Root(), "tests", "Penstock.Tests", folder, "Goldens", name);
+        var file = FileOf(folder, name);
         if (Environment.GetEnvironmentVariable("PENSTOCK_GOLDENS") == "write")
         {
             Directory.CreateDirectory(Path.GetDirectoryName(file)!);
@@ -19,6 +19,10 @@ internal static class Golden
 
         Assert.Equal(File.ReadAllText(file), System.Text.Encoding.UTF8.GetString(actual));
     }
+
+    public static string Read(string folder, string name) => File.ReadAllText(FileOf(folder, name));
+
+    private static string FileOf(string folder, string name) => Path.Combine(Root(), "tests", "Penstock.Tests", folder, "Goldens", name);
 
     private static string Root()
     {
