@@ -30,24 +30,22 @@ public sealed class PriceSection : IConfigSection
         var version = file.Try(() => prices.Required("version").NonEmptyText(), "");
         foreach (var (name, entry) in file.Try(() => prices.Required("models").Members().ToArray(), []))
         {
-            if (file.Try(() => ReadOverride(name, entry), null) is { } price) models[name] = price;
+            if (file.Try(() => ReadOverride(name, entry, _shipped), null) is { } price) models[name] = price;
         }
 
         return () => Current = new PriceTable(version, models);
     }
 
-    private static ModelPrice ReadOverride(string name, JsonView entry)
+    private static ModelPrice ReadOverride(string name, JsonView entry, PriceTable shipped)
     {
         entry.AllowOnly(RateNames);
         _ = entry.Required("input");
+        var classes = new Dictionary<string, Rates> { [ModelPrice.Standard] = ReadRates(entry, default) };
+        if (shipped.Find(name) is { } known) return known with { Classes = classes, LongContexts = [] };
+
         var slash = name.IndexOf('/', StringComparison.Ordinal);
-        return new ModelPrice
-        {
-            Model = name,
-            Vendor = slash > 0 ? name[..slash] : "",
-            Mode = entry.Optional("output") is null ? "embedding" : "chat",
-            Classes = new Dictionary<string, Rates> { [ModelPrice.Standard] = ReadRates(entry, default) },
-        };
+        if (slash <= 0) throw entry.Bad("is no model of the shipped table; name it 'provider/model'");
+        return new ModelPrice { Model = name, Vendor = name[..slash], Mode = entry.Optional("output") is null ? "embedding" : "chat", Classes = classes };
     }
 
     private static PriceTable ReadShipped()
