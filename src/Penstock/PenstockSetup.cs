@@ -48,6 +48,7 @@ public static class PenstockSetup
         var services = app.ServiceProvider;
         services.GetRequiredService<MetricsText>().Map(app);
         app.MapHealth(services.GetRequiredService<Drain>());
+        app.MapOpenApi();
         services.GetRequiredService<KeyEndpoints>().Map(app);
         services.GetRequiredService<UsageEndpoints>().Map(app);
         app.MapGateway();

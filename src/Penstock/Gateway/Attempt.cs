@@ -1,5 +1,4 @@
 using System.Text;
-using Microsoft.Extensions.Logging;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -13,21 +12,12 @@ namespace Penstock.Gateway;
 /// <param name="Operation"><c>chat</c> or <c>embeddings</c>.</param>
 internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser);
 
-/// <summary>Opens attempts; each is booked once.</summary>
-internal sealed class Attempts(IUsageStore store, ITokenCounter tokens, IdSource ids, TimeProvider time, GatewayMetrics metrics, ILogger<Attempt> log)
-{
-    public Attempt Start(CallOrigin origin, Target target) => new(ids.NextAttempt(), origin, target, store, tokens, time, metrics, log);
-}
-
 /// <summary>
 /// One call to one provider: meters what comes back and books it once, whether it completed, failed, or the client left.
 /// What the provider did not report is counted here and marked as estimated.
 /// </summary>
-internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target target, IUsageStore store, ITokenCounter counter, TimeProvider time, GatewayMetrics metrics, ILogger<Attempt> log)
+internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, Attempts attempts, TimeProvider time)
 {
-    /// <summary>Booking outlives the caller's token; it must not hang either.</summary>
-    private static readonly TimeSpan BookingTime = TimeSpan.FromSeconds(30);
-
     private readonly long _started = time.GetTimestamp();
     private readonly StringBuilder _written = new();
     private UsageReported? _usage;
@@ -35,6 +25,9 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
     private bool _estimated;
 
     public AttemptId Id { get; } = id;
+
+    /// <summary>When it began, UTC.</summary>
+    public DateTimeOffset At { get; } = time.GetUtcNow();
 
     public bool Booked { get; private set; }
 
@@ -65,23 +58,8 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
         var elapsed = time.GetElapsedTime(_started);
         var (counts, estimated) = Counts(call);
         var row = Row(outcome, counts, estimated, error, elapsed);
-        using var timeout = new CancellationTokenSource(BookingTime, time);
-        try
-        {
-            await store.AppendAsync(row, timeout.Token);
-        }
-        catch (Exception e)
-        {
-            // The line below still says what was spent; the failure must be seen as well.
-            LogUnbooked(Id, e);
-            throw;
-        }
-        finally
-        {
-            Log(row);
-            metrics.Record(row, target.Price.Vendor.Length > 0, elapsed, _firstToken);
-        }
-
+        origin.Request.Logged = true;
+        await attempts.BookAsync(row, target.Price.Vendor.Length > 0, elapsed, _firstToken);
         return new Receipt(counts, row.Cost, estimated, row.LatencyMs);
     }
 
@@ -107,9 +85,9 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
         if (_usage is { Final: true } final) return (final.Counts, _estimated);
         if (call is null) return (default, false);
 
-        var output = _written.Length == 0 ? 0 : counter.CountText(_written.ToString(), target.Model);
+        var output = _written.Length == 0 ? 0 : attempts.Tokens.CountText(_written.ToString(), target.Model);
         if (_usage is { } soFar) return (soFar.Counts with { Output = Math.Max(soFar.Counts.Output, output) }, true);
-        return (TokenCounts.Of(counter.Count(call, target.Model).Tokens, output), true);
+        return (TokenCounts.Of(attempts.Tokens.Count(call, target.Model).Tokens, output), true);
     }
 
     private LedgerRow Row(AttemptOutcome outcome, TokenCounts counts, bool estimated, string? error, TimeSpan elapsed) => new()
@@ -137,20 +115,4 @@ internal sealed partial class Attempt(AttemptId id, CallOrigin origin, Target ta
         Conversation = origin.Conversation,
         EndUser = origin.EndUser,
     };
-
-    private void Log(LedgerRow row)
-    {
-        origin.Request.Logged = true;
-        if (!log.IsEnabled(LogLevel.Information)) return;
-        var outcome = OutcomeNames.Of(row.Outcome);
-        LogAttempt(row.Attempt, row.Request, row.Route, row.Provider, row.Model, outcome, row.Tokens.TotalInput, row.Tokens.CacheRead, row.Tokens.TotalOutput,
-            row.Tokens.Reasoning, row.Estimated, row.Cost.Usd, row.LatencyMs, row.FirstTokenMs, row.Key, row.Conversation, row.Error);
-    }
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "attempt {AttemptId} request {RequestId} {Route} {Provider} {Model} {Outcome} input {InputTokens} cached {CachedTokens} output {OutputTokens} reasoning {ReasoningTokens} estimated {Estimated} cost {CostUsd} USD latency {LatencyMs} ms first token {FirstTokenMs} ms key {KeyId} conversation {ConversationId} error {Error}")]
-    private partial void LogAttempt(AttemptId attemptId, RequestId requestId, string route, string provider, string model, string outcome, long inputTokens, long cachedTokens, long outputTokens,
-        long reasoningTokens, bool estimated, decimal costUsd, int latencyMs, int? firstTokenMs, KeyId keyId, string? conversationId, string? error);
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "attempt {AttemptId} could not be booked")]
-    private partial void LogUnbooked(AttemptId attemptId, Exception e);
 }

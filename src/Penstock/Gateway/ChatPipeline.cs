@@ -19,7 +19,7 @@ namespace Penstock.Gateway;
 /// 6 settle         the attempt is booked, once, before the client sees the end
 /// </code>
 /// </summary>
-internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Relay relay, IdSource ids, TimeProvider time)
+internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Relay relay)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -37,7 +37,7 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
         }
 
         var exchange = Prepare(http, caller, call);
-        var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, time.GetUtcNow());
+        var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
         var writer = dialect.Answer(head);
         if (call.Stream) await relay.StreamAsync(http, exchange, writer);
         else await relay.WholeAsync(http, exchange, writer);
@@ -66,7 +66,7 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
         var caller = await AdmitAsync(http);
         var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
         var target = router.Plan(call.Model, Router.Chat, caller);
-        var sent = new ProviderCall(call, target.Model, null, ids.NextAttempt());
+        var sent = new ProviderCall(call, target.Model, null, attempts.NextId());
         if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
         try
         {

@@ -4,6 +4,7 @@ using Penstock.Http;
 using Penstock.Providers;
 using Penstock.Server;
 using Penstock.Sqlite;
+using Penstock.Sqlite.Native;
 
 // 1 Configuration: appsettings.json, then .env, then the environment. Every error is told at once.
 var builder = WebApplication.CreateSlimBuilder(args);
@@ -26,34 +27,30 @@ builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddPenstock(environment);
 builder.Services.AddProviders();
 builder.Services.AddConfigFile();
-try
-{
-    builder.Services.AddSqliteStore(await SqliteDatabase.OpenAsync(new SqliteOptions { DataFolder = environment.DataFolder }, TimeProvider.System, CancellationToken.None));
-}
-catch (DataFolderInUseException e)
-{
-    return Refuse("The data folder is in use", [e.Message]);
-}
+builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
 
 // 3 The order of a request: see ChatPipeline.
 await using var app = builder.Build();
-app.MapPenstock();
-
-var file = app.Services.GetRequiredService<ConfigFile>();
 try
 {
-    file.Load();
+    app.Services.GetRequiredService<SqliteDatabase>();
+    app.MapPenstock();
+    app.Services.GetRequiredService<ConfigFile>().Load();
 }
 catch (ConfigException e)
 {
     return Refuse("penstock.json is not valid", e.Errors);
+}
+catch (Exception e) when (e is DataFolderInUseException or SchemaException or SqliteUnavailableException)
+{
+    return Refuse("The data folder cannot be used", [e.Message]);
 }
 
 // 4 Start, say so, and leave in order: SIGTERM drains.
 var firstKey = await app.Services.EnsureOperatorAsync(CancellationToken.None);
 app.Lifetime.ApplicationStopping.Register(app.Services.GetRequiredService<Drain>().Start);
 await app.StartAsync();
-file.Watch();
+app.Services.GetRequiredService<ConfigFile>().Watch();
 Welcome.Print(app, environment, firstKey);
 await app.WaitForShutdownAsync();
 return 0;

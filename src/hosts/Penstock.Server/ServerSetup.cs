@@ -1,7 +1,6 @@
 using System.Net;
 using Microsoft.Extensions.Logging.Console;
 using Penstock.Configuration;
-using Penstock.Kernel;
 
 namespace Penstock.Server;
 
