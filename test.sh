@@ -20,7 +20,7 @@ A step or a suite that breaks counts as a failure. Logs stay in artifacts/test.
 TEXT
 }
 
-passed=0 failed=0 finished= child=
+passed=0 failed=0 finished='' child=''
 skipped=()
 logs=$root/artifacts/test
 configuration=Release

@@ -16,15 +16,23 @@ internal static class OpenApiDocument
         where Methods.Contains(operation.Name)
         select $"{operation.Name.ToUpperInvariant()} {path.Name}";
 
-    /// <summary>Routes that source maps with a literal pattern, as <c>GET /v1/usage</c>. A catch-all is written like any other parameter.</summary>
+    /// <summary>
+    /// Routes that source maps with a literal pattern, as <c>GET /v1/usage</c>, or <c>* /v1/usage</c> where a method of our own
+    /// called <c>Map…</c> is given the pattern. A catch-all is written like any other parameter.
+    /// </summary>
     public static IEnumerable<string> Mapped(IEnumerable<SourceFile> files) =>
         from file in files
         from call in CSharpSyntaxTree.ParseText(file.Text, CSharpSource.Options).GetRoot().DescendantNodes().OfType<InvocationExpressionSyntax>()
-        let method = (call.Expression as MemberAccessExpressionSyntax)?.Name.Identifier.Text
-        where method is "MapGet" or "MapPost" or "MapPut" or "MapDelete" or "MapPatch"
-        let pattern = (call.ArgumentList.Arguments.FirstOrDefault()?.Expression as LiteralExpressionSyntax)?.Token.ValueText
+        let name = ((call.Expression as MemberAccessExpressionSyntax)?.Name ?? call.Expression as SimpleNameSyntax)?.Identifier.Text
+        where name?.StartsWith("Map", StringComparison.Ordinal) == true
+        let method = Methods.Contains(name[3..].ToLowerInvariant()) ? name[3..].ToUpperInvariant() : "*"
+        let pattern = call.ArgumentList.Arguments.Select(argument => (argument.Expression as LiteralExpressionSyntax)?.Token.ValueText).FirstOrDefault(text => text?.StartsWith('/') == true)
         where pattern is not null
-        select $"{method[3..].ToUpperInvariant()} {pattern.Replace("{**", "{", StringComparison.Ordinal).Replace("{*", "{", StringComparison.Ordinal)}";
+        select $"{method} {pattern.Replace("{**", "{", StringComparison.Ordinal).Replace("{*", "{", StringComparison.Ordinal)}";
+
+    /// <summary>Whether a mapped route and an operation are the same.</summary>
+    public static bool Same(string mapped, string operation) =>
+        mapped == operation || (mapped.StartsWith("* ", StringComparison.Ordinal) && operation.EndsWith(mapped[1..], StringComparison.Ordinal));
 
     public static IEnumerable<Breach> Faults(JsonElement document)
     {

@@ -9,6 +9,8 @@ public sealed class OpenApiTests
 
     private static IReadOnlyList<string> Mapped { get; } = [.. OpenApiDocument.Mapped(Repository.Files("src", ".cs"))];
 
+    private static IReadOnlyList<string> Described { get; } = [.. OpenApiDocument.Operations(Document)];
+
     [Fact]
     public void The_description_is_OpenAPI_3_1_and_whole()
     {
@@ -20,12 +22,12 @@ public sealed class OpenApiTests
     public void Every_route_of_the_code_is_described()
     {
         Assert.NotEmpty(Mapped);
-        Breach.None(Mapped.Except(OpenApiDocument.Operations(Document)).Select(route => new Breach(route, "is mapped but not in openapi.v1.json")));
+        Breach.None(Mapped.Where(route => !Described.Any(operation => OpenApiDocument.Same(route, operation))).Select(route => new Breach(route, "is mapped but not in openapi.v1.json")));
     }
 
     [Fact]
     public void Every_described_route_is_in_the_code() =>
-        Breach.None(OpenApiDocument.Operations(Document).Except(Mapped).Select(route => new Breach(route, "is in openapi.v1.json but no code maps it by a literal pattern")));
+        Breach.None(Described.Where(operation => !Mapped.Any(route => OpenApiDocument.Same(route, operation))).Select(route => new Breach(route, "is in openapi.v1.json but no code maps it by a literal pattern")));
 
     [Theory]
     [InlineData("""{ "$ref": "#/components/schemas/Gone" }""", "leads nowhere")]
@@ -44,9 +46,12 @@ public sealed class OpenApiTests
     [Fact]
     public void A_mapped_route_is_read_from_source()
     {
-        var routes = OpenApiDocument.Mapped([new SourceFile("A.cs", """class A { void B() { routes.MapGet("/v1/models/{**model}", C); routes.MapPost("/ai", C); other.MapGet(name, C); } }""")]);
+        var routes = OpenApiDocument.Mapped([new SourceFile("A.cs", """class A { void B() { routes.MapGet("/v1/models/{**model}", C); routes.MapPost("/ai", C); other.MapGet(name, C); MapChat(routes, "/v1/messages"); } }""")]);
 
-        Assert.Equal(["GET /v1/models/{model}", "POST /ai"], routes);
+        Assert.Equal(["GET /v1/models/{model}", "POST /ai", "* /v1/messages"], routes);
+        Assert.True(OpenApiDocument.Same("* /v1/messages", "POST /v1/messages"));
+        Assert.False(OpenApiDocument.Same("* /v1/messages", "POST /v1/messages/count_tokens"));
+        Assert.False(OpenApiDocument.Same("GET /v1/messages", "POST /v1/messages"));
     }
 
     private static JsonElement Parse(string json) => JsonDocument.Parse(json).RootElement;
