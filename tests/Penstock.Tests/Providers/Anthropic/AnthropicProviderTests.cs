@@ -169,7 +169,7 @@ public sealed class AnthropicProviderTests
     [Fact]
     public async Task Cancellation_closes_the_connection_within_a_second()
     {
-        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Stream(Start + Delta("text_delta", "text", "Hi")));
+        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Chunked(Start + Delta("text_delta", "text", "Hi")));
         using var connections = new UpstreamConnections();
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var seen = 0;
@@ -188,7 +188,7 @@ public sealed class AnthropicProviderTests
     [Fact]
     public async Task Leaving_the_stream_closes_the_connection_within_a_second()
     {
-        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Stream(Start));
+        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Chunked(Start));
         using var connections = new UpstreamConnections();
         await foreach (var _ in AnthropicCalls.Provider(upstream.Address, connections).ChatAsync(AnthropicCalls.FromAnthropic(AskStream), Ct)) break;
 
@@ -198,7 +198,7 @@ public sealed class AnthropicProviderTests
     [Fact]
     public async Task Silence_is_a_time_out()
     {
-        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Stream(Start));
+        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Chunked(Start));
         using var connections = new UpstreamConnections();
         var time = new ManualTime();
         var fault = await Assert.ThrowsAsync<ProviderException>(async () =>

@@ -43,6 +43,10 @@ internal sealed class RawUpstream : IAsyncDisposable
     /// <summary>An answer of unknown length, which ends with the connection.</summary>
     public static string Stream(string events) => $"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n{events}";
 
+    /// <summary>The beginning of a stream in chunks, as Anthropic sends it, whose end is still to come.</summary>
+    public static string Chunked(string events) =>
+        $"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n{Encoding.UTF8.GetByteCount(events):x}\r\n{events}\r\n";
+
     public static string Json(string body, int status = 200, string headers = "") =>
         $"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {Encoding.UTF8.GetByteCount(body)}\r\nConnection: close\r\n\r\n{body}";
 
