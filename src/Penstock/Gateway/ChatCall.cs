@@ -64,6 +64,9 @@ public sealed record ChatCall
     /// <summary>The end user as the client names them (OpenAI's <c>user</c>, Anthropic's <c>metadata.user_id</c>).</summary>
     public string? EndUser { get; init; }
 
+    /// <summary>What usage is grouped by as a conversation, as the client names it.</summary>
+    public string? Conversation { get; init; }
+
     public bool Stream { get; init; }
 
     /// <summary>The client asked for OpenAI's closing usage chunk; else it is not shown.</summary>

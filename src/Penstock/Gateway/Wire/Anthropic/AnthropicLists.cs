@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Text.Json;
 
 namespace Penstock.Gateway.Wire.Anthropic;
 
@@ -22,20 +23,23 @@ internal static class AnthropicLists
     {
         json.WriteStartObject();
         json.WriteStartArray("data");
-        foreach (var model in models)
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "model");
-            json.WriteString("id", model.Id);
-            json.WriteString("display_name", model.DisplayName);
-            json.WriteString("created_at", model.Known.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
-            json.WriteEndObject();
-        }
-
+        foreach (var model in models) Write(model, json);
         json.WriteEndArray();
         json.WriteBoolean("has_more", false);
         json.WriteString("first_id", models.Count > 0 ? models[0].Id : null);
         json.WriteString("last_id", models.Count > 0 ? models[^1].Id : null);
         json.WriteEndObject();
     });
+
+    public static void WriteModel(ListedModel model, IBufferWriter<byte> output) => AnthropicFrames.WriteJson(output, json => Write(model, json));
+
+    private static void Write(ListedModel model, Utf8JsonWriter json)
+    {
+        json.WriteStartObject();
+        json.WriteString("type", "model");
+        json.WriteString("id", model.Id);
+        json.WriteString("display_name", model.DisplayName);
+        json.WriteString("created_at", model.Known.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
+        json.WriteEndObject();
+    }
 }
