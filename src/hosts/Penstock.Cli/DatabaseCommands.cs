@@ -14,7 +14,7 @@ internal static class DatabaseCommands
         var migrate = new Command("migrate", "Bring the schema of the embedded store up to date.");
         migrate.SetAction((_, ct) => WithStoreAsync((_, database) =>
         {
-            foreach (var step in database.Applied) Console.WriteLine($"applied {step}");
+            foreach (var step in database.Applied) Console.WriteLine($"applied {step.Number} '{step.Name}'");
             if (database.Applied.Count == 0) Console.WriteLine("The schema is up to date; nothing was changed.");
             return Task.CompletedTask;
         }));
