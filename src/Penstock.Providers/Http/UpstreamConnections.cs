@@ -19,6 +19,8 @@ public sealed class UpstreamConnections : IDisposable
         UseProxy = false,
         AutomaticDecompression = DecompressionMethods.None,
         ActivityHeadersPropagator = null,
+        // An answer given up is read on in the hope to keep its connection; a model that is still writing would be paid for that long.
+        ResponseDrainTimeout = TimeSpan.FromMilliseconds(200),
         MaxConnectionsPerServer = 4096,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         EnableMultipleHttp2Connections = true,
