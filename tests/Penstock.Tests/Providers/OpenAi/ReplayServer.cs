@@ -6,6 +6,19 @@ using System.Text;
 
 namespace Penstock.Tests.Providers.OpenAi;
 
+/// <summary>How a stream ends once all of it was sent.</summary>
+public enum StreamEnd
+{
+    /// <summary>As the protocol asks.</summary>
+    Proper,
+
+    /// <summary>The connection closes in the middle.</summary>
+    Broken,
+
+    /// <summary>Nothing more comes, and nothing ends.</summary>
+    Open,
+}
+
 /// <summary>A request as the server heard it.</summary>
 internal sealed record HeardRequest(string Line, IReadOnlyDictionary<string, string> Headers, byte[] Body)
 {
@@ -53,7 +66,7 @@ internal sealed class ReplayServer : IAsyncDisposable
     };
 
     /// <summary>An event stream in chunks of <paramref name="step"/> bytes, so that events and characters break anywhere.</summary>
-    public static Answer Events(string body, int step = int.MaxValue, End end = End.Proper) => async (connection, ct) =>
+    public static Answer Events(string body, int step = int.MaxValue, StreamEnd end = StreamEnd.Proper) => async (connection, ct) =>
     {
         await SendAsync(connection, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n", ct);
         var bytes = Encoding.UTF8.GetBytes(body);
@@ -65,8 +78,8 @@ internal sealed class ReplayServer : IAsyncDisposable
             await SendAsync(connection, "\r\n", ct);
         }
 
-        if (end == End.Proper) await SendAsync(connection, "0\r\n\r\n", ct);
-        if (end == End.Broken) connection.Close();
+        if (end == StreamEnd.Proper) await SendAsync(connection, "0\r\n\r\n", ct);
+        if (end == StreamEnd.Broken) connection.Close();
     };
 
     public async ValueTask DisposeAsync()
@@ -137,17 +150,5 @@ internal sealed class ReplayServer : IAsyncDisposable
     {
         await connection.WriteAsync(Encoding.ASCII.GetBytes(text), ct);
         await connection.FlushAsync(ct);
-    }
-
-    public enum End
-    {
-        /// <summary>As the protocol asks.</summary>
-        Proper,
-
-        /// <summary>The connection closes in the middle.</summary>
-        Broken,
-
-        /// <summary>Nothing more comes, and nothing ends.</summary>
-        Open,
     }
 }
