@@ -37,7 +37,9 @@ internal sealed class RawUpstream : IAsyncDisposable
     /// <summary>Completes when the client closes its connection.</summary>
     public Task ClientGone => _clientGone.Task;
 
-    public static RawUpstream Answering(string answer) => new(Encoding.UTF8.GetBytes(answer), thenSilent: false);
+    public static RawUpstream Answering(string answer) => Answering(Encoding.UTF8.GetBytes(answer));
+
+    public static RawUpstream Answering(byte[] answer) => new(answer, thenSilent: false);
 
     /// <summary>Answers so many requests on one connection, and takes no second one.</summary>
     public static RawUpstream AnsweringOnOneConnection(string answer, int times) => new(Encoding.UTF8.GetBytes(answer), thenSilent: false, times);
