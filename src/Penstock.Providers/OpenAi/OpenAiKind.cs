@@ -1,10 +1,11 @@
 using Penstock.Gateway;
 using Penstock.Providers.Http;
+using Penstock.Providers.Tokens;
 
 namespace Penstock.Providers.OpenAi;
 
 /// <summary>OpenAI, and every server that speaks its dialect.</summary>
-internal sealed class OpenAiKind(UpstreamConnections connections, TimeProvider time) : IProviderKind
+internal sealed class OpenAiKind(UpstreamConnections connections, TokenCounter tokens, TimeProvider time) : IProviderKind
 {
     private static readonly Uri Usual = new("https://api.openai.com/v1");
 
@@ -15,6 +16,6 @@ internal sealed class OpenAiKind(UpstreamConnections connections, TimeProvider t
     {
         if (settings.ApiKey is { } key && key.AsSpan().ContainsAnyExceptInRange('!', '~'))
             throw new ArgumentException($"The API key of provider '{settings.Name}' holds a space, a line break or a character beyond ASCII; set it again without.", nameof(settings));
-        return new OpenAiProvider(settings with { BaseUrl = settings.BaseUrl ?? Usual }, connections, time);
+        return new OpenAiProvider(settings with { BaseUrl = settings.BaseUrl ?? Usual }, connections, tokens, time);
     }
 }

@@ -2,12 +2,13 @@ using System.Runtime.CompilerServices;
 using Penstock.Gateway;
 using Penstock.Kernel;
 using Penstock.Providers.Http;
+using Penstock.Providers.Tokens;
 using Penstock.Usage;
 
 namespace Penstock.Providers.OpenAi;
 
 /// <summary>Calls <c>/chat/completions</c> and <c>/embeddings</c> of one server.</summary>
-internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnections connections, TimeProvider time) : IChatProvider
+internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnections connections, TokenCounter tokens, TimeProvider time) : IChatProvider
 {
     private readonly Upstream _upstream = new(settings, connections, time);
     private readonly OpenAiFaults _faults = new(settings.Name, settings.ApiKey, time);
@@ -42,14 +43,12 @@ internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnecti
     public async Task<EmbedAnswer> EmbedAsync(EmbedCall call, CancellationToken ct)
     {
         await using var answer = await PostAsync("/embeddings", OpenAiVectors.Write(call), call.Attempt, stream: false, ct);
-        var (vectors, model, tokens) = OpenAiVectors.Read(await answer.ReadAllAsync(ct), call, _faults);
-        return new EmbedAnswer(vectors, model, TokenCounts.Of(tokens ?? call.Inputs.Sum(Guess), 0), Estimated: tokens is null);
+        var (vectors, model, counted) = OpenAiVectors.Read(await answer.ReadAllAsync(ct), call, _faults);
+        var input = counted ?? call.Inputs.Sum(text => tokens.CountText(text, call.Model));
+        return new EmbedAnswer(vectors, model, TokenCounts.Of(input, 0), Estimated: counted is null);
     }
 
-    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) =>
-        Task.FromResult(new TokenCount(call.Call.Messages.Sum(message => Guess(message.Text())), Exact: false));
-
-    private static long Guess(string text) => (text.Length + 3) / 4;
+    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(tokens.Count(call.Call, call.Model));
 
     private async Task<UpstreamAnswer> PostAsync(string path, ReadOnlyMemory<byte> body, AttemptId attempt, bool stream, CancellationToken ct)
     {

@@ -82,7 +82,7 @@ internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, Ti
         AddHeaders(http.Response.Headers, refusal);
         shape.AddHeaders(refusal, scope.Id, http.Response.Headers);
         var body = new ArrayBufferWriter<byte>(256);
-        await using (var json = new Utf8JsonWriter(body)) shape.Write(refusal, scope.Id, json);
+        await using (var json = new Utf8JsonWriter(body, Json.Options)) shape.Write(refusal, scope.Id, json);
         http.Response.ContentLength = body.WrittenCount;
         if (HttpMethods.IsHead(http.Request.Method)) return;
         try

@@ -56,6 +56,17 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         return names;
     }
 
+    /// <summary>Where each tier and alias leads now, a line each.</summary>
+    public IReadOnlyList<string> Describe()
+    {
+        var table = section.Current;
+        return [.. table.Tiers.Values.Concat(table.Aliases.Values).Select(route =>
+        {
+            var found = route.Targets.FirstOrDefault(target => table.Providers.ContainsKey(target.Provider));
+            return $"{route.Name} → {(found.Provider is null ? "nowhere: no provider of its targets is configured" : found)}{(route.MaxOutputTokens is { } cap ? $", at most {cap} output tokens" : "")}";
+        })];
+    }
+
     /// <summary>Where embeddings go that name no model.</summary>
     public string DefaultEmbedding => section.Current.Providers.ContainsKey("openai") ? "text-embedding-3-small" : RoutingTable.Local;
 

@@ -19,7 +19,7 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
 
     public Action Read(ConfigRead file)
     {
-        var providers = Shipped().ToDictionary(settings => settings.Name);
+        var providers = Shipped().Where(settings => _kinds.ContainsKey(settings.Kind)).ToDictionary(settings => settings.Name);
         foreach (var (name, entry) in file.Members("providers"))
         {
             if (file.Try(() => ReadProvider(name, entry), null) is { } settings) providers[name] = settings;

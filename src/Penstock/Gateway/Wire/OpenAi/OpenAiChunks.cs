@@ -15,7 +15,9 @@ internal sealed class OpenAiChunks(AnswerHead head)
     public static readonly JsonWriterOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     private readonly HashSet<int> _greeted = [];
-    private readonly List<(int Choice, int Index)> _withoutArguments = [];
+
+    /// <summary>By choice: the call that has begun and has no arguments so far.</summary>
+    private readonly Dictionary<int, int> _withoutArguments = [];
     private bool _passing;
     private string? _id;
     private string? _model;
@@ -49,11 +51,12 @@ internal sealed class OpenAiChunks(AnswerHead head)
                 break;
             case ToolCallStarted started:
                 Greet(started.Choice, output);
-                _withoutArguments.Add((started.Choice, started.Index));
+                CloseCalls(started.Choice, output);
+                _withoutArguments[started.Choice] = started.Index;
                 WriteCall(started.Choice, started.Index, started, "", output);
                 break;
             case ToolCallDelta { Arguments.Length: > 0 } delta:
-                _withoutArguments.Remove((delta.Choice, delta.Index));
+                _withoutArguments.Remove(delta.Choice);
                 WriteCall(delta.Choice, delta.Index, null, delta.Arguments, output);
                 break;
             case Finished finished:
@@ -147,10 +150,17 @@ internal sealed class OpenAiChunks(AnswerHead head)
     private void Finish(Finished finished, IBufferWriter<byte> output)
     {
         Greet(finished.Choice, output);
-        // A call for which no piece came has no arguments, and "" is no JSON.
-        foreach (var (choice, index) in _withoutArguments.Where(call => call.Choice == finished.Choice)) WriteCall(choice, index, null, "{}", output);
-        _withoutArguments.RemoveAll(call => call.Choice == finished.Choice);
+        CloseCalls(finished.Choice, output);
         CloseDelta(OpenDelta(finished.Choice, output), ReasonOf(finished.Reason), output);
+    }
+
+    /// <summary>
+    /// A call for which no piece came has no arguments, and "" is no JSON. It is closed before the next begins: clients parse a call's
+    /// arguments when they see another index.
+    /// </summary>
+    private void CloseCalls(int choice, IBufferWriter<byte> output)
+    {
+        if (_withoutArguments.Remove(choice, out var index)) WriteCall(choice, index, null, "{}", output);
     }
 
     private Utf8JsonWriter OpenDelta(int choice, IBufferWriter<byte> output)
