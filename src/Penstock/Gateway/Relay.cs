@@ -80,7 +80,8 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 
             var receipt = await SettleAsync(exchange);
             writer.WriteEnd(frame, receipt, output);
-            await FlushAsync(output, stop.Token);
+            // What is booked as complete is sent whole, even where the server is stopping.
+            await FlushAsync(output, http.RequestAborted);
             return;
         }
 
@@ -132,7 +133,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     private static async ValueTask FlushAsync(PipeWriter output, CancellationToken ct)
     {
         var flushed = await output.FlushAsync(ct);
-        if (flushed.IsCompleted || flushed.IsCanceled) throw new OperationCanceledException("The client left.", ct);
+        if (flushed.IsCompleted || flushed.IsCanceled) throw new ClientGoneException(ct);
     }
 
     /// <summary>From here on an error is a frame of the stream.</summary>
