@@ -64,6 +64,9 @@ public sealed record ChatCall
     /// <summary>The end user as the client names them (OpenAI's <c>user</c>, Anthropic's <c>metadata.user_id</c>).</summary>
     public string? EndUser { get; init; }
 
+    /// <summary>What usage is grouped by as a conversation, as the client names it.</summary>
+    public string? Conversation { get; init; }
+
     public bool Stream { get; init; }
 
     /// <summary>The client asked for OpenAI's closing usage chunk; else it is not shown.</summary>
@@ -74,6 +77,12 @@ public sealed record ChatCall
     /// A value that asks for nothing (<c>store: false</c>, <c>service_tier: "auto"</c>) is not listed.
     /// </summary>
     public IReadOnlyList<string> DialectOnly { get; init; } = [];
+
+    /// <summary>
+    /// Request headers that only the client's own dialect knows, such as <c>anthropic-beta</c>. A target of that dialect is sent those it
+    /// names in its own list; no other target sees them.
+    /// </summary>
+    public IReadOnlyList<KeyValuePair<string, string>> PassHeaders { get; init; } = [];
 }
 
 public enum ChatRole
