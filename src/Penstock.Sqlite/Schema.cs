@@ -80,4 +80,69 @@ internal static class Schema
 
         CREATE INDEX ledger_by_time ON ledger (tenant, at);
         """;
+
+    public const string Budgets = """
+        CREATE TABLE budgets (
+          tenant TEXT NOT NULL,
+          scope_kind INTEGER NOT NULL,    -- number of BudgetScopeKind
+          scope_name TEXT NOT NULL,
+          period INTEGER NOT NULL,        -- number of BudgetPeriod
+          limit_nanos INTEGER NOT NULL,
+          hard INTEGER NOT NULL,
+          time_zone TEXT NOT NULL,
+          PRIMARY KEY (tenant, scope_kind, scope_name, period)
+        ) WITHOUT ROWID;
+
+        -- The fold of budget_entries, kept beside them so that a reservation reads one row a budget.
+        CREATE TABLE budget_balances (
+          tenant TEXT NOT NULL,
+          scope_kind INTEGER NOT NULL,
+          scope_name TEXT NOT NULL,
+          period INTEGER NOT NULL,
+          window_at INTEGER NOT NULL,
+          spent_nanos INTEGER NOT NULL,
+          held_nanos INTEGER NOT NULL,
+          PRIMARY KEY (tenant, scope_kind, scope_name, period, window_at)
+        ) WITHOUT ROWID;
+
+        -- Append-only. An attempt has at most one entry of a kind on a balance, so that it cannot be settled twice.
+        CREATE TABLE budget_entries (
+          tenant TEXT NOT NULL,
+          attempt TEXT NOT NULL,          -- empty for an opening
+          kind INTEGER NOT NULL,          -- 0 opening, 1 reserve, 2 settle, 3 expire, 4 adjust
+          scope_kind INTEGER NOT NULL,
+          scope_name TEXT NOT NULL,
+          period INTEGER NOT NULL,
+          window_at INTEGER NOT NULL,
+          held_nanos INTEGER NOT NULL,    -- change of the balance
+          spent_nanos INTEGER NOT NULL,   -- change of the balance
+          PRIMARY KEY (tenant, attempt, kind, scope_kind, scope_name, period, window_at)
+        );
+
+        CREATE INDEX budget_entries_by_balance ON budget_entries (tenant, scope_kind, scope_name, period, window_at);
+
+        -- One row a running call: what it holds, and what it is booked as where nobody settles it.
+        CREATE TABLE holds (
+          tenant TEXT NOT NULL,
+          attempt TEXT NOT NULL,
+          granted_nanos INTEGER NOT NULL,
+          started_at INTEGER NOT NULL,
+          expires_at INTEGER NOT NULL,
+          request TEXT NOT NULL,
+          project TEXT NOT NULL,
+          key_id TEXT NOT NULL,
+          operation TEXT NOT NULL,
+          route TEXT NOT NULL,
+          provider TEXT NOT NULL,
+          requested_model TEXT NOT NULL,
+          model TEXT NOT NULL,
+          price_version TEXT NOT NULL,
+          streamed INTEGER NOT NULL,
+          conversation TEXT,
+          end_user TEXT,
+          PRIMARY KEY (tenant, attempt)
+        ) WITHOUT ROWID;
+
+        CREATE INDEX holds_by_expiry ON holds (expires_at);
+        """;
 }

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Penstock.Budgets;
 using Penstock.Keys;
+using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
@@ -19,6 +21,7 @@ public static class SqliteSetup
             SqliteDatabase.Open(options, provider.GetService<TimeProvider>(), provider.GetService<ILogger<SqliteDatabase>>()));
         services.AddSingleton<IKeyStore, SqliteKeyStore>();
         services.AddSingleton<IUsageStore, SqliteUsageStore>();
+        services.AddSingleton<IBudgetStore, SqliteBudgetStore>();
         return services;
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Budgets;
 using Penstock.Configuration;
 using Penstock.Gateway;
 using Penstock.Gateway.Routing;
@@ -13,7 +14,7 @@ using Penstock.Usage;
 namespace Penstock;
 
 /// <summary>
-/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>), the kinds of providers
+/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>), the kinds of providers
 /// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
 /// </summary>
 public static class PenstockSetup
@@ -33,6 +34,7 @@ public static class PenstockSetup
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
         services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<MetricsText>();
+        services.AddBudgets();
         services.AddGateway();
         return services;
     }
@@ -59,6 +61,7 @@ public static class PenstockSetup
         app.MapOpenApi();
         services.GetRequiredService<KeyEndpoints>().Map(app);
         services.GetRequiredService<UsageEndpoints>().Map(app);
+        app.MapBudgets();
         app.MapGateway();
     }
 }

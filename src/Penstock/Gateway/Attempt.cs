@@ -1,4 +1,5 @@
 using System.Text;
+using Penstock.Budgets;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -23,13 +24,19 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     private UsageReported? _usage;
     private TimeSpan? _firstToken;
     private bool _estimated;
+    private Money _granted;
 
     public AttemptId Id { get; } = id;
 
     /// <summary>When it began, UTC.</summary>
     public DateTimeOffset At { get; } = time.GetUtcNow();
 
+    public Target Target { get; } = target;
+
     public bool Booked { get; private set; }
+
+    /// <summary>What the tightest hard budget leaves, this call at its ceiling until it is booked and at its cost then; null where there is none.</summary>
+    public Money? Remaining { get; private set; }
 
     /// <summary>True once the provider answered anything.</summary>
     public bool Heard { get; private set; }
@@ -59,8 +66,18 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         var (counts, estimated) = Counts(call);
         var row = Row(outcome, counts, estimated, error, elapsed);
         origin.Request.Logged = true;
-        await attempts.BookAsync(row, target.Price.Vendor.Length > 0, elapsed, _firstToken);
+        await attempts.BookAsync(row, Target.Price.Vendor.Length > 0, elapsed, _firstToken);
+        Remaining += _granted - row.Cost;
         return new Receipt(counts, row.Cost, estimated, row.LatencyMs);
+    }
+
+    /// <summary>Holds what the call may cost; throws 402 where the budgets do not leave it.</summary>
+    public async ValueTask<Hold> ReserveAsync(Need need, CancellationToken ct)
+    {
+        var hold = await attempts.Holds.ReserveAsync(origin.Caller, Row(AttemptOutcome.Unknown, default, true, null, TimeSpan.Zero), need, ct);
+        Remaining = hold.Remaining;
+        _granted = hold.Granted;
+        return hold;
     }
 
     private void Meter(ChatUpdate update)
@@ -85,9 +102,9 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         if (_usage is { Final: true } final) return (final.Counts, _estimated);
         if (call is null) return (default, false);
 
-        var output = _written.Length == 0 ? 0 : attempts.Tokens.CountText(_written.ToString(), target.Model);
+        var output = _written.Length == 0 ? 0 : attempts.Tokens.CountText(_written.ToString(), Target.Model);
         if (_usage is { } soFar) return (soFar.Counts with { Output = Math.Max(soFar.Counts.Output, output) }, true);
-        return (TokenCounts.Of(attempts.Tokens.Count(call, target.Model).Tokens, output), true);
+        return (TokenCounts.Of(attempts.Tokens.Count(call, Target.Model).Tokens, output), true);
     }
 
     private LedgerRow Row(AttemptOutcome outcome, TokenCounts counts, bool estimated, string? error, TimeSpan elapsed) => new()
@@ -100,12 +117,12 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         At = time.GetUtcNow(),
         Operation = origin.Operation,
         Route = origin.Route,
-        Provider = target.Provider.Name,
+        Provider = Target.Provider.Name,
         RequestedModel = origin.RequestedModel,
-        Model = target.Model,
+        Model = Target.Model,
         Tokens = counts,
-        Cost = target.Price.CostOf(counts, _usage?.PriceClass),
-        PriceVersion = target.PriceVersion,
+        Cost = Target.Price.CostOf(counts, _usage?.PriceClass),
+        PriceVersion = Target.PriceVersion,
         Estimated = estimated,
         Outcome = outcome,
         Error = error,

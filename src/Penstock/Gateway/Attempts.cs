@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Penstock.Budgets;
 using Penstock.Gateway.Routing;
 using Penstock.Kernel;
 using Penstock.Usage;
@@ -6,12 +7,14 @@ using Penstock.Usage;
 namespace Penstock.Gateway;
 
 /// <summary>Opens attempts, and books them: in the ledger, in the log and in the metrics.</summary>
-internal sealed partial class Attempts(IUsageStore store, ITokenCounter tokens, IdSource ids, TimeProvider time, GatewayMetrics metrics, ILogger<Attempts> log)
+internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSource ids, TimeProvider time, GatewayMetrics metrics, ILogger<Attempts> log)
 {
     /// <summary>Booking outlives the caller's token; it must not hang either.</summary>
     private static readonly TimeSpan BookingTime = TimeSpan.FromSeconds(30);
 
     public ITokenCounter Tokens { get; } = tokens;
+
+    public Holds Holds { get; } = holds;
 
     public AttemptId NextId() => ids.NextAttempt();
 
@@ -24,7 +27,7 @@ internal sealed partial class Attempts(IUsageStore store, ITokenCounter tokens, 
         using var timeout = new CancellationTokenSource(BookingTime, time);
         try
         {
-            await store.AppendAsync(row, timeout.Token);
+            await Holds.SettleAsync(row, timeout.Token);
         }
         catch (Exception e)
         {

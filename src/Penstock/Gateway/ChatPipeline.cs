@@ -15,8 +15,9 @@ namespace Penstock.Gateway;
 /// 2 limit          not too often
 /// 3 validate       what is asked, in no vendor's words
 /// 4 route          who answers, and can everything cross
-/// 5 call           one attempt at one provider, metered as it answers
-/// 6 settle         the attempt is booked, once, before the client sees the end
+/// 5 reserve        the most it can cost is held on every budget over it
+/// 6 call           one attempt at one provider, metered as it answers
+/// 7 settle         the attempt is booked and its hold released, once, before the client sees the end
 /// </code>
 /// </summary>
 internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Relay relay)
@@ -36,7 +37,7 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
             if (adjust is not null) call = adjust(call);
         }
 
-        var exchange = Prepare(http, caller, call);
+        var exchange = await PrepareAsync(http, caller, call);
         var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
         var writer = dialect.Answer(head);
         if (call.Stream) await relay.StreamAsync(http, exchange, writer);
@@ -52,12 +53,12 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
         return caller;
     }
 
-    /// <summary>Steps 4 to 6 for a call we made ourselves; the answer comes back instead of being written.</summary>
+    /// <summary>Steps 4 to 7 for a call we made ourselves; the answer comes back instead of being written.</summary>
     public async Task<(AnswerFold Answer, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Caller caller, ChatCall call)
     {
-        var exchange = Prepare(http, caller, call);
+        var exchange = await PrepareAsync(http, caller, call);
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
-        Relay.AddHeaders(http.Response.Headers, exchange.Target, receipt);
+        Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
         return (new AnswerFold().Add(frame), receipt, exchange.Target);
     }
 
@@ -79,7 +80,16 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
         }
     }
 
-    private Exchange Prepare(HttpContext http, Caller caller, ChatCall call)
+    private async Task<Exchange> PrepareAsync(HttpContext http, Caller caller, ChatCall call)
+    {
+        var exchange = Route(http, caller, call);
+        using var step = Steps.Start("reserve");
+        var ceiling = Ceiling.Of(exchange.Target, exchange.Sent, attempts.Tokens);
+        var hold = await exchange.Attempt.ReserveAsync(ceiling.Need, http.RequestAborted);
+        return exchange with { Sent = exchange.Sent with { MaxOutputTokens = ceiling.CapFor(hold.Granted) } };
+    }
+
+    private Exchange Route(HttpContext http, Caller caller, ChatCall call)
     {
         using var step = Steps.Start("route");
         var target = router.Plan(call.Model, Router.Chat, caller);

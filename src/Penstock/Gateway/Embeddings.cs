@@ -14,7 +14,7 @@ internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, 
 /// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, call, settle.</summary>
 internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Drain drain)
 {
-    public async Task<(EmbedAnswer Answer, Receipt Receipt, Target Target)> RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read)
+    public async Task<(EmbedAnswer Answer, Receipt Receipt, Attempt Attempt)> RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read)
     {
         var caller = await keys.AuthenticateAsync(http, Scopes.Embed);
         limits.Take(caller);
@@ -22,12 +22,14 @@ internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router rout
         var target = router.Plan(request.Model, Router.Embedding, caller);
         var attempt = attempts.Start(new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser), target);
 
+        await attempt.ReserveAsync(Ceiling.OfEmbedding(target, AsCall(request), attempts.Tokens), http.RequestAborted);
+
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
         {
             var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id), stop.Token);
             attempt.Meter(answer.Tokens, answer.Estimated);
-            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null), target);
+            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null), attempt);
         }
         catch (Exception e) when (!attempt.Booked)
         {

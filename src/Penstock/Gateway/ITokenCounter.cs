@@ -7,4 +7,7 @@ public interface ITokenCounter
     TokenCount Count(ChatCall call, string model);
 
     long CountText(string text, string model);
+
+    /// <summary>What the input cannot exceed, whatever tokenizer the provider has; null where a part's size does not show in the request.</summary>
+    long? UpperBound(ChatCall call, string model);
 }

@@ -20,7 +20,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         var (frame, receipt) = await FetchAsync(http, exchange);
         var body = new ArrayBufferWriter<byte>(Math.Max(1024, frame.Data.Length));
         writer.WriteWhole(frame, receipt, body);
-        AddHeaders(http.Response.Headers, exchange.Target, receipt);
+        AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
         await Json.SendAsync(http, StatusCodes.Status200OK, body.WrittenMemory);
     }
 
@@ -67,11 +67,11 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     {
         var output = http.Response.BodyWriter;
         await using var frames = exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).GetAsyncEnumerator(stop.Token);
-        while (await NextAsync(frames, http, exchange.Target, writer, stop))
+        while (await NextAsync(frames, http, exchange.Attempt, writer, stop))
         {
             var frame = frames.Current;
             exchange.Attempt.Meter(frame);
-            await BeginAsync(http, exchange.Target);
+            await BeginAsync(http, exchange.Attempt);
             if (!frame.Last)
             {
                 writer.WriteFrame(frame, output);
@@ -89,7 +89,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     }
 
     /// <summary>Waits for the next frame. What was written goes out before the wait, and pings while it lasts.</summary>
-    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Target target, IAnswerWriter writer, CancellationTokenSource stop)
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Attempt attempt, IAnswerWriter writer, CancellationTokenSource stop)
     {
         var next = frames.MoveNextAsync();
         if (next.IsCompleted) return await next;
@@ -97,7 +97,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         var waiting = next.AsTask();
         try
         {
-            await PingUntilAsync(waiting, http, target, writer, stop.Token);
+            await PingUntilAsync(waiting, http, attempt, writer, stop.Token);
         }
         catch
         {
@@ -110,7 +110,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         return await waiting;
     }
 
-    private async ValueTask PingUntilAsync(Task waiting, HttpContext http, Target target, IAnswerWriter writer, CancellationToken ct)
+    private async ValueTask PingUntilAsync(Task waiting, HttpContext http, Attempt attempt, IAnswerWriter writer, CancellationToken ct)
     {
         var output = http.Response.BodyWriter;
         var options = router.Options;
@@ -121,7 +121,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             // A time-out is no failure here: it only says that it is time for a ping.
             await Quietly(waiting.WaitAsync(silence, time, CancellationToken.None));
             if (waiting.IsCompleted) return;
-            await BeginAsync(http, target);
+            await BeginAsync(http, attempt);
             writer.WritePing(output);
             await FlushAsync(output, ct);
             silence = options.Ping;
@@ -137,7 +137,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     }
 
     /// <summary>From here on an error is a frame of the stream.</summary>
-    private static async ValueTask BeginAsync(HttpContext http, Target target)
+    private static async ValueTask BeginAsync(HttpContext http, Attempt attempt)
     {
         if (http.Response.HasStarted) return;
         http.Response.StatusCode = StatusCodes.Status200OK;
@@ -145,16 +145,17 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         http.Response.Headers.CacheControl = "no-cache";
         // nginx would hold a stream back otherwise.
         http.Response.Headers["x-accel-buffering"] = "no";
-        AddHeaders(http.Response.Headers, target);
+        AddHeaders(http.Response.Headers, attempt);
         await http.Response.StartAsync(http.RequestAborted);
     }
 
     /// <summary>Who answered, and what it cost where that is known.</summary>
-    public static void AddHeaders(IHeaderDictionary headers, Target target, Receipt? receipt = null)
+    public static void AddHeaders(IHeaderDictionary headers, Attempt attempt, Receipt? receipt = null)
     {
         if (receipt is not null) headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(CultureInfo.InvariantCulture);
-        headers["x-penstock-provider"] = target.Provider.Name;
-        headers["x-penstock-model"] = HeaderText(target.Model);
+        if (attempt.Remaining is { } left) headers["x-penstock-budget-remaining-usd"] = left.Usd.ToString(CultureInfo.InvariantCulture);
+        headers["x-penstock-provider"] = attempt.Target.Provider.Name;
+        headers["x-penstock-model"] = HeaderText(attempt.Target.Model);
     }
 
     /// <summary>A model's name may come from the client; a header may not hold every character.</summary>

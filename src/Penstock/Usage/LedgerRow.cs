@@ -19,6 +19,9 @@ public enum AttemptOutcome
 
     /// <summary>We cut the stream because the server was stopping.</summary>
     Drained,
+
+    /// <summary>Nobody came back to say: the process died, and the call is booked at its ceiling until it is reconciled.</summary>
+    Unknown,
 }
 
 /// <summary>One attempt, booked once. <see cref="Attempt"/> is unique within the tenant.</summary>
@@ -83,6 +86,7 @@ public static class OutcomeNames
         AttemptOutcome.ProviderFailed => "provider_failed",
         AttemptOutcome.CutShort => "cut_short",
         AttemptOutcome.Drained => "drained",
+        AttemptOutcome.Unknown => "unknown",
         _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
     };
 }

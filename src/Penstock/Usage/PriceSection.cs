@@ -78,6 +78,7 @@ public sealed class PriceSection : IConfigSection
             Classes = classes,
             LongContexts = longer,
             MaxOutputTokens = entry.Optional("maxOutputTokens")?.Whole(),
+            ContextTokens = entry.Optional("contextTokens")?.Whole(),
         };
     }
 

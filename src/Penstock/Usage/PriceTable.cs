@@ -37,6 +37,9 @@ public sealed record ModelPrice
 
     public int? MaxOutputTokens { get; init; }
 
+    /// <summary>Tokens the model can read at once; null where the table does not say.</summary>
+    public int? ContextTokens { get; init; }
+
     public static ModelPrice Free(string model) => new() { Model = model, Vendor = "", Mode = "chat", Classes = new Dictionary<string, Rates> { [Standard] = default } };
 
     /// <param name="served">The class the provider says it served; an unknown one is priced at the dearest, because it may be.</param>
@@ -52,6 +55,21 @@ public sealed record ModelPrice
         foreach (var each in Classes.Values) best = Max(best, each.CostOf(tokens));
         return best;
     }
+
+    /// <summary>The dearest rates at which <paramref name="input"/> tokens may be billed. No provider bills a call above them that is not flagged.</summary>
+    /// <param name="anyClass">The client left the service class open, or named one: any of them may be served.</param>
+    public Rates Dearest(long input, bool anyClass)
+    {
+        var rates = anyClass ? Classes.Values.Aggregate(Max) : Classes[Standard];
+        return LongContexts.Where(longer => input > longer.Above).Aggregate(rates, (dearest, longer) => Max(dearest, longer.Rates));
+    }
+
+    private static Rates Max(Rates left, Rates right) => new(
+        Math.Max(left.Input, right.Input),
+        Math.Max(left.CacheRead, right.CacheRead),
+        Math.Max(left.CacheWrite5m, right.CacheWrite5m),
+        Math.Max(left.CacheWrite1h, right.CacheWrite1h),
+        Math.Max(left.Output, right.Output));
 
     private static Money Max(Money left, Money right) => left > right ? left : right;
 }

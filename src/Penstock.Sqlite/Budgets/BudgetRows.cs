@@ -1,0 +1,75 @@
+using Penstock.Budgets;
+using Penstock.Kernel;
+using Penstock.Sqlite.Native;
+
+namespace Penstock.Sqlite.Budgets;
+
+/// <summary>The table <c>budgets</c>.</summary>
+internal static class BudgetRows
+{
+    internal const string PutBudget = """
+        INSERT INTO budgets (tenant, scope_kind, scope_name, period, limit_nanos, hard, time_zone)
+        VALUES ($tenant, $kind, $name, $period, $limit, $hard, $zone)
+        ON CONFLICT (tenant, scope_kind, scope_name, period) DO UPDATE SET limit_nanos = excluded.limit_nanos, hard = excluded.hard, time_zone = excluded.time_zone
+        """;
+
+    internal const string DeleteBudget = "DELETE FROM budgets WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name AND period = $period";
+
+    internal const string SelectOfScope = "SELECT scope_kind, scope_name, period, limit_nanos, hard, time_zone FROM budgets WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name";
+
+    internal const string SelectAll = "SELECT scope_kind, scope_name, period, limit_nanos, hard, time_zone FROM budgets WHERE tenant = $tenant ORDER BY scope_kind, scope_name, period";
+
+    public static void Put(Session session, Budget budget)
+    {
+        using var put = session.Use(PutBudget);
+        Key(put, budget.Tenant, budget.Scope).Set("$period", (long)budget.Period).Set("$limit", budget.Limit.NanoDollars).Set("$hard", budget.Hard).Set("$zone", budget.TimeZone).Run();
+    }
+
+    public static bool Remove(Session session, TenantId tenant, BudgetScope scope, BudgetPeriod period)
+    {
+        using var delete = session.Use(DeleteBudget);
+        return Key(delete, tenant, scope).Set("$period", (long)period).Run() > 0;
+    }
+
+    public static List<Budget> All(Session session, TenantId tenant)
+    {
+        using var rows = session.Use(SelectAll);
+        rows.Set("$tenant", tenant.Value);
+        return Read(rows, tenant, []);
+    }
+
+    /// <summary>Stored budgets over these scopes, and those of <paramref name="implied"/> that no stored one stands before.</summary>
+    public static List<Budget> Over(Session session, TenantId tenant, IReadOnlyList<BudgetScope> scopes, IReadOnlyList<Budget> implied)
+    {
+        var found = new List<Budget>();
+        foreach (var scope in scopes)
+        {
+            using var rows = session.Use(SelectOfScope);
+            Read(Key(rows, tenant, scope), tenant, found);
+        }
+
+        found.AddRange(implied.Where(budget => !found.Exists(stored => stored.Scope == budget.Scope && stored.Period == budget.Period)));
+        return found;
+    }
+
+    public static Statement Key(Statement statement, TenantId tenant, BudgetScope scope) =>
+        statement.Set("$tenant", tenant.Value).Set("$kind", (long)scope.Kind).Set("$name", scope.Name);
+
+    private static List<Budget> Read(Statement rows, TenantId tenant, List<Budget> found)
+    {
+        while (rows.Step())
+        {
+            found.Add(new Budget
+            {
+                Tenant = tenant,
+                Scope = new BudgetScope((BudgetScopeKind)rows.Int(0), rows.Text(1)),
+                Period = (BudgetPeriod)rows.Int(2),
+                Limit = new Money(rows.Long(3)),
+                Hard = rows.Flag(4),
+                TimeZone = rows.Text(5),
+            });
+        }
+
+        return found;
+    }
+}
