@@ -1,5 +1,7 @@
+using Penstock.Budgets;
 using Penstock.Contracts;
 using Penstock.Keys;
+using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
@@ -26,6 +28,24 @@ public sealed class SqliteUsageStoreTests : UsageStoreContract
     private SqliteDatabase? _database;
 
     protected override ValueTask<IUsageStore> OpenAsync() => ValueTask.FromResult<IUsageStore>(new SqliteUsageStore(_database = _folder.Open()));
+
+    protected override async ValueTask CloseAsync()
+    {
+        if (_database is not null) await _database.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+public sealed class SqliteBudgetStoreTests : BudgetStoreContract
+{
+    private readonly TemporaryFolder _folder = new();
+    private SqliteDatabase? _database;
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync()
+    {
+        _database = _folder.Open();
+        return ValueTask.FromResult<(IBudgetStore, IUsageStore)>((new SqliteBudgetStore(_database), new SqliteUsageStore(_database)));
+    }
 
     protected override async ValueTask CloseAsync()
     {

@@ -20,7 +20,7 @@ internal static class Balances
     // Calls that run while their budget is made hold on it too; else they would never be booked on it.
     internal const string InsertRunning = """
         INSERT INTO budget_entries (tenant, attempt, kind, scope_kind, scope_name, period, window_at, held_nanos, spent_nanos)
-        SELECT tenant, attempt, 1, $kind, $name, $period, $window, granted_nanos, 0 FROM holds
+        SELECT $tenant, attempt, 1, $kind, $name, $period, $window, granted_nanos, 0 FROM holds
         WHERE tenant = $tenant AND started_at >= $window AND ($end IS NULL OR started_at < $end)
           AND CASE $kind WHEN 0 THEN 1 WHEN 1 THEN project = $name WHEN 2 THEN key_id = $name WHEN 3 THEN end_user = $name ELSE model = $name END
           AND NOT EXISTS (

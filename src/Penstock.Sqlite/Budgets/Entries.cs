@@ -35,7 +35,7 @@ internal static class Entries
 
     internal const string InsertClose = """
         INSERT INTO budget_entries (tenant, attempt, kind, scope_kind, scope_name, period, window_at, held_nanos, spent_nanos)
-        SELECT tenant, attempt, $close, scope_kind, scope_name, period, window_at, -held_nanos, $spent
+        SELECT $tenant, attempt, $close, scope_kind, scope_name, period, window_at, -held_nanos, $spent
         FROM budget_entries WHERE tenant = $tenant AND attempt = $attempt AND kind = 1
         """;
 
@@ -49,7 +49,7 @@ internal static class Entries
 
     internal const string InsertAdjust = """
         INSERT INTO budget_entries (tenant, attempt, kind, scope_kind, scope_name, period, window_at, held_nanos, spent_nanos)
-        SELECT tenant, attempt, 4, scope_kind, scope_name, period, window_at, 0, $spent
+        SELECT $tenant, attempt, 4, scope_kind, scope_name, period, window_at, 0, $spent
         FROM budget_entries WHERE tenant = $tenant AND attempt = $attempt AND kind = 3
         """;
 

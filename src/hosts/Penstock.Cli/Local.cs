@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging;
 using Penstock.Configuration;
 using Penstock.Providers;
 using Penstock.Sqlite;
+using Penstock.Sqlite.Native;
 
 namespace Penstock.Cli;
 
@@ -31,6 +32,24 @@ internal static class Local
         services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
         services.AddSingleton(provider => new ConfigFile(Path.GetFullPath("penstock.json"), provider.GetServices<IConfigSection>(), TimeProvider.System, provider.GetRequiredService<ILogger<ConfigFile>>()));
         return services;
+    }
+
+    /// <summary>Runs on the store that the environment names, or says why it cannot. The server must be stopped: it owns the folder.</summary>
+    public static async Task<int> WithStoreAsync(Func<IServiceProvider, SqliteDatabase, Task<int>> run)
+    {
+        try
+        {
+            await using var services = Services(ReadEnvironment()).BuildServiceProvider();
+            return await run(services, services.GetRequiredService<SqliteDatabase>());
+        }
+        catch (ConfigException e)
+        {
+            return Refuse("The environment is not valid", e.Errors);
+        }
+        catch (Exception e) when (e is DataFolderInUseException or SchemaException or SqliteUnavailableException)
+        {
+            return Refuse("The data folder cannot be used", [e.Message]);
+        }
     }
 
     public static int Refuse(string what, IReadOnlyList<string> errors)

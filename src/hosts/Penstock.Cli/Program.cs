@@ -5,5 +5,6 @@ var root = new RootCommand("Penstock: configuration and the embedded store, from
 {
     ConfigCommand.Create(),
     DatabaseCommands.Create(),
+    LedgerCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

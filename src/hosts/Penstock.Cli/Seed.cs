@@ -13,7 +13,7 @@ internal static class Seed
     private static readonly ProjectId Project = new("sample");
     private static readonly (string Provider, string Model)[] Models = [("openai", "gpt-4o-mini"), ("anthropic", "claude-haiku-4-5")];
 
-    public static async Task RunAsync(IServiceProvider services, CancellationToken ct)
+    public static async Task<int> RunAsync(IServiceProvider services, CancellationToken ct)
     {
         var key = new KeyId("sample");
         var text = await services.AddSampleKeyAsync(key, Project, ct);
@@ -27,6 +27,7 @@ internal static class Seed
         await Task.WhenAll(Enumerable.Range(0, Days * CallsADay).Select(number => store.AppendAsync(Row(number, key, today, prices), ct)));
         var after = (await store.SumAsync(TenantId.Default, query, ct)).Total.Attempts;
         Console.WriteLine(after == before ? $"{after} sample calls are there already; nothing was changed." : $"Added {after - before} sample calls over {Days} days.");
+        return 0;
     }
 
     private static LedgerRow Row(int number, KeyId key, DateTime today, PriceTable prices)
