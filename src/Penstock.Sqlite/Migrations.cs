@@ -14,7 +14,7 @@ public sealed class SchemaException(string message) : Exception(message);
 internal sealed record Migration(int Number, string Name, string Sql)
 {
     /// <summary>SHA-256 in hexadecimal; line ends do not count.</summary>
-    public string Hash { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Sql.ReplaceLineEndings("\n"))));
+    public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Sql.ReplaceLineEndings("\n"))));
 }
 
 /// <summary>Takes a database from whatever version it has to this build's, one transaction a step.</summary>
@@ -26,6 +26,10 @@ internal static class Migrations
     private const string ReadJournal = "SELECT number, name, hash FROM schema_migrations ORDER BY number";
 
     private const string Record = "INSERT INTO schema_migrations (number, name, hash, applied_at) VALUES ($number, $name, $hash, $at)";
+
+    private const string Begin = "BEGIN IMMEDIATE";
+    private const string Commit = "COMMIT";
+    private const string Rollback = "ROLLBACK";
 
     public static readonly IReadOnlyList<Migration> All = [new(1, "keys and ledger", Schema.KeysAndLedger)];
 
@@ -72,7 +76,7 @@ internal static class Migrations
 
     private static void Take(Session session, Migration migration, DateTimeOffset at)
     {
-        session.RunScript("BEGIN IMMEDIATE");
+        session.RunScript(Begin);
         try
         {
             session.RunScript(migration.Sql);
@@ -81,11 +85,11 @@ internal static class Migrations
                 record.Set("$number", migration.Number).Set("$name", migration.Name).Set("$hash", migration.Hash).Set("$at", at.ToUnixTimeMilliseconds()).Run();
             }
 
-            session.RunScript("COMMIT");
+            session.RunScript(Commit);
         }
         catch
         {
-            if (session.InTransaction) session.RunScript("ROLLBACK");
+            if (session.InTransaction) session.RunScript(Rollback);
             throw;
         }
     }

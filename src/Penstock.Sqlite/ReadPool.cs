@@ -6,6 +6,7 @@ namespace Penstock.Sqlite;
 /// <summary>A few read-only connections, opened as they are needed. Each read sees one snapshot: all that was committed when it began.</summary>
 internal sealed class ReadPool(string database) : IAsyncDisposable
 {
+    private const string Settings = "PRAGMA query_only = 1";
     private const string Begin = "BEGIN";
     private const string End = "COMMIT";
 
@@ -61,7 +62,7 @@ internal sealed class ReadPool(string database) : IAsyncDisposable
     private Session Open()
     {
         var session = Session.Open(database, readOnly: true);
-        session.RunScript("PRAGMA query_only = 1");
+        session.RunScript(Settings);
         return session;
     }
 

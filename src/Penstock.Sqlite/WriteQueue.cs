@@ -15,6 +15,9 @@ internal sealed class WriteQueue : IAsyncDisposable
     /// <summary>Most operations in one transaction: bounds how long the first of them waits for the last.</summary>
     private const int LargestGroup = 1_024;
 
+    /// <summary>How often the writer lets others run before it commits fewer operations than the last time.</summary>
+    private const int Patience = 8;
+
     private const string Begin = "BEGIN IMMEDIATE";
     private const string Commit = "COMMIT";
     private const string Rollback = "ROLLBACK";
@@ -70,11 +73,16 @@ internal sealed class WriteQueue : IAsyncDisposable
     private void Work()
     {
         var queue = _waiting.Reader;
+        var previous = 0;
         // Blocking is what this thread is for.
         while (queue.WaitToReadAsync().AsTask().GetAwaiter().GetResult())
         {
+            // Callers that were just answered are coming back with their next write. Without this the first of them would get a commit of its own:
+            // measured with 16 callers, twice as many commits for the same rows.
+            for (var i = 0; i < Patience && queue.Count < previous; i++) Thread.Yield();
             while (_group.Count < LargestGroup && queue.TryRead(out var next)) _group.Add(next);
             CommitGroup();
+            previous = _group.Count;
             _group.Clear();
         }
 

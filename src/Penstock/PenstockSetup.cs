@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway;
+using Penstock.Gateway.Routing;
 using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
@@ -39,6 +40,13 @@ public static class PenstockSetup
     /// <summary>Sees to the operator's key; returns its text where one was made, to be printed once.</summary>
     public static Task<string?> EnsureOperatorAsync(this IServiceProvider services, CancellationToken ct) =>
         services.GetRequiredService<VirtualKeys>().EnsureOperatorAsync(services.GetRequiredService<EnvironmentKeys>().AdminKey, ct);
+
+    /// <summary>Adds a key under a fixed id; returns its text, or null where the id exists already.</summary>
+    public static Task<string?> AddSampleKeyAsync(this IServiceProvider services, KeyId id, ProjectId project, CancellationToken ct) =>
+        services.GetRequiredService<VirtualKeys>().AddSampleAsync(id, project, ct);
+
+    /// <summary>Where each tier and alias leads under the configuration in force, a line each.</summary>
+    public static IReadOnlyList<string> DescribeRouting(this IServiceProvider services) => services.GetRequiredService<Router>().Describe();
 
     public static void MapPenstock<TApp>(this TApp app)
         where TApp : IApplicationBuilder, IEndpointRouteBuilder

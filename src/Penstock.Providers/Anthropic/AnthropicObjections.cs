@@ -4,7 +4,7 @@ using Penstock.Kernel;
 
 namespace Penstock.Providers.Anthropic;
 
-/// <summary>What a call of another dialect may ask for and Anthropic has no counterpart of, named as an OpenAI client names it.</summary>
+/// <summary>What a call of another dialect may ask for and Anthropic has no counterpart of, named as the client names it.</summary>
 internal static class AnthropicObjections
 {
     public static Refusal? First(ChatCall call, string target)
@@ -20,9 +20,10 @@ internal static class AnthropicObjections
         if (call.Seed is not null) return Refusal.CannotCross("seed", target);
         if (call.Logprobs) return Refusal.CannotCross("logprobs", target);
         if (call.TopLogprobs is not null) return Refusal.CannotCross("top_logprobs", target);
-        if (call.FrequencyPenalty is not (null or 0)) return Refusal.CannotCross("frequency_penalty", target);
-        if (call.PresencePenalty is not (null or 0)) return Refusal.CannotCross("presence_penalty", target);
-        if (call.ResponseFormat is { Schema: null }) return Refusal.CannotCross("response_format", target, "Anthropic wants a schema: use type 'json_schema'.");
+        var native = call.Dialect == Dialect.Native;
+        if (call.FrequencyPenalty is not (null or 0)) return Refusal.CannotCross(native ? "frequencyPenalty" : "frequency_penalty", target);
+        if (call.PresencePenalty is not (null or 0)) return Refusal.CannotCross(native ? "presencePenalty" : "presence_penalty", target);
+        if (call.ResponseFormat is { Schema: null }) return Refusal.CannotCross(native ? "responseFormat" : "response_format", target, "Anthropic wants a JSON Schema; give one.");
         if (call.Stop.Any(string.IsNullOrWhiteSpace)) return Refusal.CannotCross("stop", target, "Anthropic takes no stop sequence of white space alone.");
         return null;
     }

@@ -102,7 +102,7 @@ internal sealed class AnthropicProvider(ProviderSettings settings, Upstream upst
         header.Key.Equals("anthropic-beta", StringComparison.OrdinalIgnoreCase) && !header.Value.AsSpan().ContainsAnyExceptInRange(' ', '~');
 
     /// <summary>What reading a member throws that is absent, of another kind, out of range, or no text.</summary>
-    private static bool IsMalformed(Exception e) => e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException;
+    internal static bool IsMalformed(Exception e) => e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException;
 
     private ProviderException Broken(string what, Exception? inner = null) => new(ProviderFault.Broken, $"Provider '{Name}' {what}.", inner: inner);
 }

@@ -19,6 +19,9 @@ public sealed class UpstreamConnections : IDisposable
         UseProxy = false,
         AutomaticDecompression = DecompressionMethods.None,
         ActivityHeadersPropagator = null,
+        // A stream that is left half-way is read on for this long before its connection closes: enough for the end of a complete answer,
+        // so that the connection is used again, and too short for a model to go on writing to nobody (the default is 2 s).
+        ResponseDrainTimeout = TimeSpan.FromMilliseconds(200),
         MaxConnectionsPerServer = 4096,
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         EnableMultipleHttp2Connections = true,

@@ -24,6 +24,7 @@ internal static class OpenAiRequest
     public static string CapField(string model)
     {
         var name = model.AsSpan(model.LastIndexOf('/') + 1);
+        if (name.StartsWith("ft:")) name = name[3..];
         var reasons = name is ['o', >= '1' and <= '9', ..] || (name.StartsWith("gpt-", StringComparison.OrdinalIgnoreCase) && name is [_, _, _, _, >= '5' and <= '9', ..]);
         return reasons ? Newer : Older;
     }

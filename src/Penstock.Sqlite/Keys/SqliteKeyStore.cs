@@ -122,7 +122,7 @@ internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
         Project = new ProjectId(row.Text(2)),
         Name = row.Text(3),
         Hash = row.Blob(4),
-        PreviousHash = row.IsNull(5) ? null : row.Blob(5),
+        PreviousHash = row.BlobOrNull(5),
         PreviousUntil = Time(row.LongOrNull(6)),
         Scopes = (Scopes)row.Int(7),
         CreatedAt = DateTimeOffset.FromUnixTimeMilliseconds(row.Long(8)),

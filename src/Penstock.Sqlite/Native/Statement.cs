@@ -134,6 +134,13 @@ internal sealed unsafe class Statement : IDisposable
 
     public string? TextOrNull(int column) => IsNull(column) ? null : Text(column);
 
+    public ReadOnlyMemory<byte>? BlobOrNull(int column)
+    {
+        // Not a conditional: a null array would turn into empty memory, which is a value.
+        if (IsNull(column)) return null;
+        return Blob(column);
+    }
+
     public void Dispose()
     {
         if (!_taken) return;

@@ -26,7 +26,7 @@ internal sealed class SqliteUsageStore(SqliteDatabase database) : IUsageStore
 
     // The numbers are UsageGrouping's; a day is counted from 1970-01-01, rounded down before it too. Outcomes 2, 3 and 4 are those
     // where the answer did not reach its end though the client was there: ProviderFailed, CutShort, Drained.
-    private const string SumRows = $"""
+    internal const string SumRows = $"""
         SELECT
           CASE $groupBy
             WHEN 1 THEN at / 86400000 - (at % 86400000 < 0)
@@ -45,7 +45,7 @@ internal sealed class SqliteUsageStore(SqliteDatabase database) : IUsageStore
         ORDER BY name
         """;
 
-    private const string SelectRows = $"SELECT {Columns} FROM ledger INDEXED BY ledger_by_time WHERE {Matches} ORDER BY at DESC, rowid DESC LIMIT $limit";
+    internal const string SelectRows = $"SELECT {Columns} FROM ledger INDEXED BY ledger_by_time WHERE {Matches} ORDER BY at DESC, rowid DESC LIMIT $limit";
 
     public Task AppendAsync(LedgerRow row, CancellationToken ct) => database.WriteAsync(session => Insert(session, row), ct);
 
@@ -111,7 +111,7 @@ internal sealed class SqliteUsageStore(SqliteDatabase database) : IUsageStore
             .Run() > 0;
     }
 
-    private static Statement Filter(Statement statement, TenantId tenant, UsageQuery query) => statement
+    internal static Statement Filter(Statement statement, TenantId tenant, UsageQuery query) => statement
         .Set("$tenant", tenant.Value)
         .Set("$from", query.From.ToUnixTimeMilliseconds())
         .Set("$to", query.To.ToUnixTimeMilliseconds())

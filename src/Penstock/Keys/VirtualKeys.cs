@@ -51,6 +51,14 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, T
         return (await CreateAsync(OperatorKey, ct)).Text.Text;
     }
 
+    /// <summary>A key for sample data, with every scope of a plain client; null where the id exists already.</summary>
+    public async Task<string?> AddSampleAsync(KeyId id, ProjectId project, CancellationToken ct)
+    {
+        var text = KeyText.For(id, ids);
+        var key = OperatorKey(text, time.GetUtcNow()) with { Name = "sample", Project = project, Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents };
+        return await store.AddAsync(key, ct) ? text.Text : null;
+    }
+
     private async Task EnsureAsync(KeyText text, CancellationToken ct)
     {
         if (await store.AddAsync(OperatorKey(text, time.GetUtcNow()), ct)) return;

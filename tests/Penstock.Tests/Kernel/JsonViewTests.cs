@@ -68,7 +68,7 @@ public sealed class JsonViewTests
 
         Refused(() => Parse("{\"a\":" + new string('[', 1_000_000)));
 
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(2), $"took {clock.Elapsed}");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"took {clock.Elapsed}");
     }
 
     [Fact]
@@ -79,7 +79,7 @@ public sealed class JsonViewTests
         var view = Parse("{" + string.Join(',', Enumerable.Range(0, 200_000).Select(i => $"\"{i:x}\":0")) + "}");
 
         Assert.Equal(200_000, view.Members().Count());
-        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(3), $"took {clock.Elapsed}");
+        Assert.True(clock.Elapsed < TimeSpan.FromSeconds(10), $"took {clock.Elapsed}");
     }
 
     [Theory]

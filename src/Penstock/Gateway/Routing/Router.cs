@@ -6,7 +6,7 @@ using Penstock.Usage;
 
 namespace Penstock.Gateway.Routing;
 
-/// <summary>Turns a model's name into a target. The name is, in this order: a tier, an alias, <c>provider/model</c>, or a vendor's own.</summary>
+/// <summary>Turns a model's name into a target. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
 internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment)
 {
     private const int LongestName = 256;
@@ -54,6 +54,17 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         foreach (var provider in table.Providers.Values.Where(provider => provider.Dialect == Dialect.Native)) names.Add((provider.Name, provider.Name));
         names.AddRange(prices.Current.Models.Where(price => table.Providers.ContainsKey(price.Vendor) && price.Mode is Chat or Embedding).Select(price => (price.Model, price.Vendor)));
         return names;
+    }
+
+    /// <summary>Where each tier and alias leads now, a line each.</summary>
+    public IReadOnlyList<string> Describe()
+    {
+        var table = section.Current;
+        return [.. table.Tiers.Values.Concat(table.Aliases.Values).Select(route =>
+        {
+            var found = route.Targets.FirstOrDefault(target => table.Providers.ContainsKey(target.Provider));
+            return $"{route.Name} → {(found.Provider is null ? "nowhere: no provider of its targets is configured" : found)}{(route.MaxOutputTokens is { } cap ? $", at most {cap} output tokens" : "")}";
+        })];
     }
 
     /// <summary>Where embeddings go that name no model.</summary>

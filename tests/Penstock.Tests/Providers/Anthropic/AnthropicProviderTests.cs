@@ -159,6 +159,17 @@ public sealed class AnthropicProviderTests
     }
 
     [Fact]
+    public async Task A_total_of_cache_writes_that_outgrows_its_split_is_counted_whole()
+    {
+        var start = Start.Replace("\"input_tokens\":7", "\"input_tokens\":7,\"cache_creation\":{\"ephemeral_5m_input_tokens\":2,\"ephemeral_1h_input_tokens\":3}", StringComparison.Ordinal);
+        await using var upstream = RawUpstream.Answering(RawUpstream.Stream(start + Finish("end_turn", """{"cache_creation_input_tokens":9,"output_tokens":3}""") + Stop));
+
+        var reports = (await AnthropicCalls.AnswerAsync(upstream, AnthropicCalls.FromAnthropic(AskStream), Ct)).SelectMany(frame => frame.Updates).OfType<UsageReported>();
+
+        Assert.Equal([new TokenCounts(7, 0, 2, 3, 1, 0), new TokenCounts(7, 0, 6, 3, 3, 0)], reports.Select(report => report.Counts));
+    }
+
+    [Fact]
     public async Task Events_without_a_name_get_the_one_they_should_have()
     {
         await using var upstream = RawUpstream.Answering(RawUpstream.Stream((Start + Finish("end_turn") + Stop).Replace("event: message_start\n", "", StringComparison.Ordinal)));
@@ -169,7 +180,7 @@ public sealed class AnthropicProviderTests
     [Fact]
     public async Task Cancellation_closes_the_connection_within_a_second()
     {
-        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Stream(Start + Delta("text_delta", "text", "Hi")));
+        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Chunked(Start + Delta("text_delta", "text", "Hi")));
         using var connections = new UpstreamConnections();
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var seen = 0;
@@ -188,7 +199,7 @@ public sealed class AnthropicProviderTests
     [Fact]
     public async Task Leaving_the_stream_closes_the_connection_within_a_second()
     {
-        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Stream(Start));
+        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Chunked(Start));
         using var connections = new UpstreamConnections();
         await foreach (var _ in AnthropicCalls.Provider(upstream.Address, connections).ChatAsync(AnthropicCalls.FromAnthropic(AskStream), Ct)) break;
 
@@ -196,9 +207,25 @@ public sealed class AnthropicProviderTests
     }
 
     [Fact]
+    public async Task A_complete_stream_leaves_its_connection_to_the_next_call()
+    {
+        await using var upstream = RawUpstream.AnsweringOnOneConnection(RawUpstream.Chunked(Start + Finish("end_turn") + Stop) + "0\r\n\r\n", times: 3);
+        using var connections = new UpstreamConnections();
+        using var bound = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        bound.CancelAfter(TimeSpan.FromSeconds(10));
+        for (var i = 0; i < 3; i++)
+        {
+            await foreach (var frame in AnthropicCalls.Provider(upstream.Address, connections).ChatAsync(AnthropicCalls.FromAnthropic(AskStream), bound.Token))
+            {
+                if (frame.Last) break;
+            }
+        }
+    }
+
+    [Fact]
     public async Task Silence_is_a_time_out()
     {
-        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Stream(Start));
+        await using var upstream = RawUpstream.AnsweringThenSilent(RawUpstream.Chunked(Start));
         using var connections = new UpstreamConnections();
         var time = new ManualTime();
         var fault = await Assert.ThrowsAsync<ProviderException>(async () =>

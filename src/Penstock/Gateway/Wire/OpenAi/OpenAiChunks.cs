@@ -56,7 +56,7 @@ internal sealed class OpenAiChunks(AnswerHead head)
                 WriteCall(started.Choice, started.Index, started, "", output);
                 break;
             case ToolCallDelta { Arguments.Length: > 0 } delta:
-                _withoutArguments.Remove(delta.Choice);
+                if (_withoutArguments.GetValueOrDefault(delta.Choice, -1) == delta.Index) _withoutArguments.Remove(delta.Choice);
                 WriteCall(delta.Choice, delta.Index, null, delta.Arguments, output);
                 break;
             case Finished finished:

@@ -1,9 +1,11 @@
-namespace Penstock.Server;
+using Microsoft.Extensions.Configuration;
+
+namespace Penstock.Configuration;
 
 /// <summary>Reads <c>.env</c>: <c>NAME=value</c> a line, <c>#</c> begins a comment, quotes around a value are taken off. The environment itself wins.</summary>
-internal static class DotEnv
+public static class DotEnv
 {
-    public static void AddDotEnv(this IConfigurationManager configuration, string path)
+    public static void AddDotEnv(this IConfigurationBuilder configuration, string path)
     {
         if (!File.Exists(path)) return;
         foreach (var line in File.ReadLines(path))
