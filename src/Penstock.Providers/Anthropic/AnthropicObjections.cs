@@ -32,7 +32,7 @@ internal static class AnthropicObjections
     {
         for (var i = 0; i < call.Messages.Count; i++)
         {
-            if (OfMessage(call.Messages[i], $"messages[{i}]", target) is { } refusal) return refusal;
+            if (OfMessage(call.Messages[i], call.PathOf(i), target) is { } refusal) return refusal;
         }
 
         return AnthropicTurns.Of(call).Count > 0

@@ -116,6 +116,7 @@ public sealed class AnthropicRequestWriterTests
             { "messages", call with { Messages = [new ChatMessage(ChatRole.System, [new TextPart("s")])] } },
             { "messages", call with { Messages = [new ChatMessage(ChatRole.User, [new TextPart("")])] } },
             { "messages[0].name", call with { Messages = [Hello with { Name = "Ada" }] } },
+            { "messages[0].name", call with { Messages = [new ChatMessage(ChatRole.System, [new TextPart("s")]) { Path = "systemPrompt" }, Hello with { Name = "Ada", Path = "messages[0]" }] } },
             { "messages[0].content[1].image_url.detail", call with { Messages = [new ChatMessage(ChatRole.User, [new TextPart("q"), new ImagePart("https://a/b", null, null, "low")])] } },
             { "messages[0].content[0].input_audio", call with { Messages = [new ChatMessage(ChatRole.User, [new OpaquePart("messages[0].content[0].input_audio", "input_audio")])] } },
             { "messages[1].content[0].file", call with { Messages = [Hello, new ChatMessage(ChatRole.Tool, [new ToolResultPart("a", [new OpaquePart("messages[1].content[0].file", "file")])])] } },

@@ -95,11 +95,13 @@ public sealed class OpenAiRequestTests
         { "container", OpenAiCalls.Hello with { DialectOnly = ["container", "mcp_servers"] } },
         { "messages[0].content[1]", Said(ChatRole.User, new OpaquePart("messages[0].content[1]", "document")) },
         { "messages[2].content[0]", Said(ChatRole.Tool, new ToolResultPart("c", [new OpaquePart("messages[2].content[0]", "document")])) },
-        { "messages", Said(ChatRole.Assistant, new ThinkingPart("hm", "sig")) },
-        { "messages", Said(ChatRole.Assistant, new RedactedThinkingPart("x")) },
-        { "messages", Said(ChatRole.Tool, new ToolResultPart("c", [new ImagePart(null, "image/png", "AAAA")])) },
-        { "messages", Said(ChatRole.Assistant, new ImagePart(null, "image/png", "AAAA")) },
-        { "messages", Said(ChatRole.System, new ImagePart("https://a/b", null, null)) },
+        { "messages[0].content[0]", Said(ChatRole.Assistant, new ThinkingPart("hm", "sig")) },
+        { "messages[0].content[0]", Said(ChatRole.Assistant, new RedactedThinkingPart("x")) },
+        { "messages[0].content[0]", Said(ChatRole.Tool, new ToolResultPart("c", [new ImagePart(null, "image/png", "AAAA")])) },
+        { "messages[0].content[0]", Said(ChatRole.Assistant, new ImagePart(null, "image/png", "AAAA")) },
+        { "messages[0].content[0]", Said(ChatRole.System, new ImagePart("https://a/b", null, null)) },
+        // The client's place for it, which may be another than ours.
+        { "messages[4].content[1].content[0]", OpenAiCalls.Hello with { Messages = [new ChatMessage(ChatRole.Tool, [new ToolResultPart("c", [new ImagePart(null, "image/png", "AAAA")])]) { Path = "messages[4].content[1]" }] } },
     };
 
     [Theory]
