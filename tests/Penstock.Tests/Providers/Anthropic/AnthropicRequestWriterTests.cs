@@ -118,6 +118,8 @@ public sealed class AnthropicRequestWriterTests
             { "messages[0].name", call with { Messages = [Hello with { Name = "Ada" }] } },
             { "messages[0].name", call with { Messages = [new ChatMessage(ChatRole.System, [new TextPart("s")]) { Path = "systemPrompt" }, Hello with { Name = "Ada", Path = "messages[0]" }] } },
             { "messages[0].content[1].image_url.detail", call with { Messages = [new ChatMessage(ChatRole.User, [new TextPart("q"), new ImagePart("https://a/b", null, null, "low")])] } },
+            { "messages[0].content[0].image_url.url", call with { Messages = [new ChatMessage(ChatRole.User, [new ImagePart("http://a/b", null, null)])] } },
+            { "messages[0].content[0].image_url.url", call with { Messages = [new ChatMessage(ChatRole.User, [new ImagePart(null, "image/bmp", "AAAA")])] } },
             { "messages[0].content[0].input_audio", call with { Messages = [new ChatMessage(ChatRole.User, [new OpaquePart("messages[0].content[0].input_audio", "input_audio")])] } },
             { "messages[1].content[0].file", call with { Messages = [Hello, new ChatMessage(ChatRole.Tool, [new ToolResultPart("a", [new OpaquePart("messages[1].content[0].file", "file")])])] } },
             { "messages[1].tool_calls[1].function.arguments", With(new TextPart("a"), new ToolCallPart("a", "f", "{}"), new ToolCallPart("b", "f", "{\"a\":")) },
