@@ -36,6 +36,8 @@ internal static class OpenAiCrossing
     private static Refusal? InPart(ChatPart part, ChatRole role, string path, string target) => (part, role) switch
     {
         (OpaquePart opaque, _) => Refusal.CannotCross(opaque.Path, target),
+        // Unsigned reasoning came from a server of this dialect, and goes back to the field it came from.
+        (ThinkingPart { Signature: null or "" }, ChatRole.Assistant) => null,
         (ThinkingPart, _) => Refusal.CannotCross(path, target, "It is a 'thinking' block: leave it out, or go on with the model that wrote it."),
         (RedactedThinkingPart, _) => Refusal.CannotCross(path, target, "It is a 'redacted_thinking' block: leave it out, or go on with the model that wrote it."),
         (ImagePart, not ChatRole.User) => Refusal.CannotCross(path, target, "Images are taken in user messages only; move it there."),

@@ -80,6 +80,15 @@ public sealed class OpenAiRequestTests
         Assert.Contains("\"json_schema\":{\"name\":\"answer\",\"schema\":{}}", Written((OpenAiCalls.Hello with { ResponseFormat = new ResponseFormat(null, "{}") }).To()));
 
     [Fact]
+    public void Unsigned_reasoning_goes_back_to_the_field_it_came_from()
+    {
+        var call = OpenAiCalls.Hello with { Messages = [new ChatMessage(ChatRole.Assistant, [new ThinkingPart("hm", ""), new TextPart("y")])] };
+
+        Assert.Null(OpenAiCrossing.FirstObstacle(call, "x"));
+        Assert.Contains("{\"role\":\"assistant\",\"content\":\"y\",\"reasoning_content\":\"hm\"}", Written(call.To()));
+    }
+
+    [Fact]
     public void Nothing_of_this_dialect_is_objected_to() =>
         Assert.Null(OpenAiCrossing.FirstObstacle(OpenAiCalls.Client($"{{\"model\":\"m\",{Hello},\"top_k\":3,\"metadata\":{{\"a\":\"b\"}}}}"), "x"));
 
