@@ -8,7 +8,7 @@ namespace Penstock.EndToEnd.Golden;
 /// </summary>
 internal sealed partial record GoldenCase(string Scenario, string Client, string Provider, bool Streamed)
 {
-    private const string InProcess = "in-process";
+    private const string InProcess = "here/";
 
     public static readonly string Root = Path.Combine(FindRoot(), "tests", "Penstock.EndToEnd", "Golden", "Cases");
 
@@ -22,12 +22,13 @@ internal sealed partial record GoldenCase(string Scenario, string Client, string
         ["simulated"] = "simulated",
     };
 
-    /// <summary>Every client of a scenario with every vendor of it; those in this process answer the scenarios under <c>in-process</c>.</summary>
+    /// <summary>Every client of a scenario with every vendor of it; those in this process answer the scenarios under <c>here</c>.</summary>
     public static IEnumerable<GoldenCase> All() => Directory.EnumerateFiles(Root, "client.*.http", SearchOption.AllDirectories).Order(StringComparer.Ordinal).SelectMany(Of);
 
     public static string RepositoryRoot => FindRoot();
 
-    public string Name => $"{Scenario}: {Client} client, {Provider} provider, {Mode}";
+    /// <summary>Short enough for a test runner to show whole.</summary>
+    public string Name => $"{Scenario} {Client}-to-{Provider} {Mode}";
 
     public string Mode => Streamed ? "streamed" : "whole";
 

@@ -6,7 +6,16 @@ namespace Penstock.EndToEnd.Golden;
 public sealed class GoldenPlatform : IAsyncLifetime
 {
     /// <summary>Pings depend on the clock, and the tests of pings are elsewhere.</summary>
-    private const string Config = """{"gateway":{"firstPingSeconds":3600,"pingSeconds":3600},"limits":{"requestsPerSecond":100000,"burst":100000}}""";
+    private const string Config = """
+        {
+          "gateway": { "firstPingSeconds": 3600, "pingSeconds": 3600 },
+          "limits": { "requestsPerSecond": 100000, "burst": 100000 },
+          "models": {
+            "short-openai": { "target": "openai/gpt-4o-mini", "maxOutputTokens": 100 },
+            "short-anthropic": { "target": "anthropic/claude-haiku-4-5", "maxOutputTokens": 100 }
+          }
+        }
+        """;
 
     private readonly DateTimeOffset _from = TimeProvider.System.GetUtcNow();
 
