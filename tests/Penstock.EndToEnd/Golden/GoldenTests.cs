@@ -35,7 +35,10 @@ public sealed class GoldenTests(GoldenPlatform platform) : IClassFixture<GoldenP
         var booked = await platform.BookedAsync(answer.Header("x-request-id"));
         if (golden.Passes && heard.Count == 1) Kept.Check(request, heard[0], platform.Upstream.Answer!, answer);
 
-        var seen = new Sight(answer, booked);
+        // Both sides name the call alike.
+        if (heard.Count == 1 && booked.Count == 1) Assert.Equal(booked[0].Attempt, heard[0].Header("x-client-request-id"));
+
+        var seen = new Sight(answer);
         Check(golden, ProviderReceives, heard.Count == 0 ? Nothing : seen.Of(heard[0], pretty: !golden.Passes));
         Check(golden, ClientReceives, seen.Of(answer, pretty: false));
         Check(golden, LedgerHolds, booked.Count == 0 ? Nothing : Line(booked.Single()));

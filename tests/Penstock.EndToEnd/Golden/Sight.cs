@@ -3,12 +3,11 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Penstock.EndToEnd.Running;
 
 namespace Penstock.EndToEnd.Golden;
 
 /// <summary>What was seen, with names in place of what differs from one run to the next.</summary>
-internal sealed partial class Sight(HttpText answer, IReadOnlyList<Entry> booked)
+internal sealed partial class Sight(HttpText answer)
 {
     /// <summary>An instant of ours is about now; one a vendor recorded is long gone.</summary>
     private static readonly TimeSpan AboutNow = TimeSpan.FromMinutes(10);
@@ -23,7 +22,7 @@ internal sealed partial class Sight(HttpText answer, IReadOnlyList<Entry> booked
         var text = (pretty ? message with { Body = Indented(message.Body) } : message).ToString();
         // The hexadecimal part stands alone in ids of other forms, such as Anthropic's.
         text = text.Replace(_request, "<<request>>", StringComparison.Ordinal).Replace(_request[(_request.IndexOf('_', StringComparison.Ordinal) + 1)..], "<<request>>", StringComparison.Ordinal);
-        foreach (var row in booked) text = text.Replace(row.Attempt, "<<attempt>>", StringComparison.Ordinal);
+        text = Attempt().Replace(text, "<<attempt>>");
         text = Latency().Replace(text, "\"latencyMs\":<<latency>>");
         return Created().Replace(text, created => IsAboutNow(created.Groups[1].Value) ? "\"created\":<<now>>" : created.Value);
     }
@@ -38,6 +37,9 @@ internal sealed partial class Sight(HttpText answer, IReadOnlyList<Entry> booked
         using (var json = new Utf8JsonWriter(output, Pretty)) parsed.RootElement.WriteTo(json);
         return Encoding.UTF8.GetString(output.ToArray());
     }
+
+    [GeneratedRegex("att_[0-9a-f]{24}")]
+    private static partial Regex Attempt();
 
     [GeneratedRegex("\"latencyMs\":[0-9]+")]
     private static partial Regex Latency();
