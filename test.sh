@@ -123,6 +123,8 @@ run_dotnet_suite() {
     local total=${BASH_REMATCH[1]} errors=${BASH_REMATCH[2]} bad=${BASH_REMATCH[3]} left=${BASH_REMATCH[4]} unrun=${BASH_REMATCH[6]:-0}
     while IFS= read -r line; do skipped+=("$name: $line"); done < <(sed -nE 's/^ *(.*) \[SKIP\]$/\1/p' "$log")
     report "$name" "$((SECONDS - started))" "$code" whole "$((total - bad - left - unrun))" "$((bad + errors))" "$left" "$log"
+  elif grep -qE '^ *[A-Za-z0-9._-]+ +Total: 0$' "$log"; then
+    report "$name" "$((SECONDS - started))" "$code" whole 0 0 0 "$log"
   else
     report "$name" "$((SECONDS - started))" "$code" crashed 0 0 0 "$log"
   fi

@@ -104,6 +104,25 @@ public sealed class WriteQueueTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_full_disk_is_told_to_callers_and_the_writer_goes_on_once_there_is_room()
+    {
+        await AddAsync(1);
+        await LimitPagesAsync(1);
+        var refused = _database.WriteAsync(
+            session =>
+            {
+                for (var i = 1_000; i < 100_000; i++) Run(session, i);
+                return true;
+            },
+            Ct);
+        Assert.Contains("full", (await Assert.ThrowsAsync<SqliteException>(() => refused)).Message, StringComparison.Ordinal);
+
+        await LimitPagesAsync(1_000_000);
+        await AddAsync(2);
+        Assert.Equal([1, 2], await NumbersAsync());
+    }
+
+    [Fact]
     public async Task A_full_queue_makes_callers_wait_and_a_waiting_caller_can_leave()
     {
         using var writer = await HoldWriterAsync();
@@ -214,6 +233,15 @@ public sealed class WriteQueueTests : IAsyncLifetime
             Ct));
         Assert.Empty(await NumbersAsync());
     }
+
+    /// <summary>SQLite raises a limit below the present size to that size.</summary>
+    private Task<bool> LimitPagesAsync(int pages) => _database.WriteAsync(
+        session =>
+        {
+            session.RunScript($"PRAGMA max_page_count = {pages}");
+            return true;
+        },
+        Ct);
 
     private async Task<HeldWriter> HoldWriterAsync()
     {

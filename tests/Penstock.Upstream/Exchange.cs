@@ -71,5 +71,10 @@ internal sealed class Exchange(HttpContext http, SeenLog seen, int number, TimeP
         return buffer.ToArray();
     }
 
-    public void Dispose() => _leaving.Dispose();
+    public void Dispose()
+    {
+        // What waited for the client ends before the notice registered here gets its turn.
+        if (Gone.IsCancellationRequested) Close(SeenOutcome.Aborted);
+        _leaving.Dispose();
+    }
 }

@@ -57,6 +57,7 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
     {
         var exchange = Prepare(http, caller, call);
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
+        Relay.AddHeaders(http.Response.Headers, exchange.Target, receipt);
         return (new AnswerFold().Add(frame), receipt, exchange.Target);
     }
 

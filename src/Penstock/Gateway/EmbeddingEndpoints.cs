@@ -24,11 +24,12 @@ internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
     private async Task OpenAiAsync(HttpContext http)
     {
         OpenAiEmbedRequest? request = null;
-        var (answer, _, _) = await embeddings.RunAsync(http, body =>
+        var (answer, receipt, target) = await embeddings.RunAsync(http, body =>
         {
             request = OpenAiEmbeddings.Read(body);
             return new EmbedRequest(request.Model, request.Inputs, request.Dimensions, request.EndUser);
         });
+        Relay.AddHeaders(http.Response.Headers, target, receipt);
         var output = new ArrayBufferWriter<byte>(4096);
         OpenAiEmbeddings.Write(answer, request!.Base64, output);
         await Json.SendAsync(http, StatusCodes.Status200OK, output.WrittenMemory);
@@ -37,6 +38,7 @@ internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
     private async Task NativeAsync(HttpContext http)
     {
         var (answer, receipt, target) = await embeddings.RunAsync(http, Read);
+        Relay.AddHeaders(http.Response.Headers, target, receipt);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteStartArray("embeddings");

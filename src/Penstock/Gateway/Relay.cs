@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
@@ -19,8 +20,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         var (frame, receipt) = await FetchAsync(http, exchange);
         var body = new ArrayBufferWriter<byte>(Math.Max(1024, frame.Data.Length));
         writer.WriteWhole(frame, receipt, body);
-        AddHeaders(http.Response.Headers, exchange.Target);
-        http.Response.Headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        AddHeaders(http.Response.Headers, exchange.Target, receipt);
         await Json.SendAsync(http, StatusCodes.Status200OK, body.WrittenMemory);
     }
 
@@ -80,7 +80,8 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 
             var receipt = await SettleAsync(exchange);
             writer.WriteEnd(frame, receipt, output);
-            await FlushAsync(output, stop.Token);
+            // What is booked as complete is sent whole, even where the server is stopping.
+            await FlushAsync(output, http.RequestAborted);
             return;
         }
 
@@ -132,7 +133,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     private static async ValueTask FlushAsync(PipeWriter output, CancellationToken ct)
     {
         var flushed = await output.FlushAsync(ct);
-        if (flushed.IsCompleted || flushed.IsCanceled) throw new OperationCanceledException("The client left.", ct);
+        if (flushed.IsCompleted || flushed.IsCanceled) throw new ClientGoneException(ct);
     }
 
     /// <summary>From here on an error is a frame of the stream.</summary>
@@ -148,8 +149,10 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         await http.Response.StartAsync(http.RequestAborted);
     }
 
-    private static void AddHeaders(IHeaderDictionary headers, Target target)
+    /// <summary>Who answered, and what it cost where that is known.</summary>
+    public static void AddHeaders(IHeaderDictionary headers, Target target, Receipt? receipt = null)
     {
+        if (receipt is not null) headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(CultureInfo.InvariantCulture);
         headers["x-penstock-provider"] = target.Provider.Name;
         headers["x-penstock-model"] = HeaderText(target.Model);
     }

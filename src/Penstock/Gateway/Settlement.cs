@@ -12,7 +12,7 @@ internal static class Settlement
     private const string ClientGone = "client_gone";
     private const string Bug = "internal_error";
 
-    /// <returns><see cref="RefusedException"/> for the client, <see cref="OperationCanceledException"/> where it left, or the bug itself.</returns>
+    /// <returns><see cref="RefusedException"/> for the client, <see cref="ClientGoneException"/> where it left, or the bug itself.</returns>
     public static async Task<Exception> FailAsync(Attempt attempt, Target target, Exception e, ChatCall call, Drain drain, CancellationToken clientGone)
     {
         switch (e)
@@ -27,9 +27,10 @@ internal static class Settlement
                 await attempt.BookAsync(AttemptOutcome.ProviderFailed, attempt.Heard ? call : null, refused.Refusal.Code);
                 return refused;
 
+            case ClientGoneException:
             case OperationCanceledException or IOException when clientGone.IsCancellationRequested:
                 await attempt.BookAsync(AttemptOutcome.ClientGone, call, ClientGone);
-                return new OperationCanceledException(clientGone);
+                return new ClientGoneException(clientGone);
 
             case OperationCanceledException when drain.Cut.IsCancellationRequested:
                 await attempt.BookAsync(AttemptOutcome.Drained, call, Drain.Refusal.Code);

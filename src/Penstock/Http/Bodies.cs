@@ -8,7 +8,7 @@ namespace Penstock.Http;
 internal static class Bodies
 {
     public static Refusal TooLarge(long? limit) =>
-        new(RefusalKind.TooLarge, "body_too_large", limit is { } bytes ? $"The body is larger than {bytes} bytes, the limit here (gateway.maxBodyBytes)." : "The body is larger than this server accepts.");
+        new(RefusalKind.TooLarge, "body_too_large", limit is { } bytes ? $"The body is larger than {bytes} bytes, the limit of this route." : "The body is larger than this server accepts.");
 
     public static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, long limit)
     {

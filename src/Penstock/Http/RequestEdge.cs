@@ -32,9 +32,9 @@ internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, Ti
         {
             await RefuseAsync(http, scope, e.Refusal);
         }
-        catch (OperationCanceledException) when (http.RequestAborted.IsCancellationRequested)
+        catch (OperationCanceledException e) when (e is ClientGoneException || http.RequestAborted.IsCancellationRequested)
         {
-            http.Response.StatusCode = ClientGone;
+            NoteClientGone(http);
         }
         catch (BadHttpRequestException e)
         {
@@ -42,7 +42,7 @@ internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, Ti
         }
         catch (IOException) when (http.RequestAborted.IsCancellationRequested)
         {
-            http.Response.StatusCode = ClientGone;
+            NoteClientGone(http);
         }
         catch (Exception e)
         {
@@ -91,8 +91,14 @@ internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, Ti
         }
         catch (OperationCanceledException)
         {
-            http.Response.StatusCode = ClientGone;
+            NoteClientGone(http);
         }
+    }
+
+    /// <summary>For the log. The status of an answer that has begun cannot be changed any more.</summary>
+    private static void NoteClientGone(HttpContext http)
+    {
+        if (!http.Response.HasStarted) http.Response.StatusCode = ClientGone;
     }
 
     private static void AddHeaders(IHeaderDictionary headers, Refusal refusal)

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Penstock.EndToEnd.Running;
 
 /// <summary>One line of the server's JSON log.</summary>
-internal sealed record LogLine(string Raw, string Level, string Category, string Message, IReadOnlyDictionary<string, string?> State)
+internal sealed record LogLine(string Raw, string Level, string Category, string Message, string? Exception, IReadOnlyDictionary<string, string?> State)
 {
     public static LogLine? Parse(string line)
     {
@@ -17,7 +17,7 @@ internal sealed record LogLine(string Raw, string Level, string Category, string
             var state = root.TryGetProperty("State"u8, out var members)
                 ? members.EnumerateObject().ToDictionary(member => member.Name, member => Text(member.Value))
                 : [];
-            return new LogLine(line, level.GetString()!, root.GetProperty("Category"u8).GetString()!, root.GetProperty("Message"u8).GetString()!, state);
+            return new LogLine(line, level.GetString()!, root.GetProperty("Category"u8).GetString()!, root.GetProperty("Message"u8).GetString()!, root.TryGetProperty("Exception"u8, out var exception) ? exception.GetString() : null, state);
         }
         catch (JsonException)
         {

@@ -34,7 +34,8 @@ public class Platform : IAsyncLifetime
             {
                 // A server that cannot stop in order, or that met a bug of its own, fails the class.
                 if (Server.Running) await Server.StopAsync();
-                Assert.DoesNotContain(Server.Log, line => line.Level is "Error" or "Critical");
+                var bugs = Server.Log.Where(line => line.Level is "Error" or "Critical").Select(line => $"{line.Message}: {line.Exception}").ToArray();
+                if (bugs.Length > 0) Assert.Fail($"The server logged {bugs.Length} errors, such as\n{string.Join('\n', bugs.Take(3))}");
             }
             finally
             {

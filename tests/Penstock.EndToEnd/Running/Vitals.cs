@@ -7,13 +7,15 @@ internal sealed record Vitals(long ResidentBytes, int Threads, int ClientSockets
 {
     private const int Listening = 10;
 
+    public override string ToString() => $"{ResidentBytes >> 20} MiB, {Threads} threads, {ClientSockets} sockets to clients, {ProviderSockets} to providers";
+
     /// <param name="port">The server's own port.</param>
     /// <param name="providerPort">The port of the provider it calls.</param>
     public static Vitals Of(int process, int port, int providerPort)
     {
         var status = File.ReadLines($"/proc/{process}/status").Select(line => line.Split(':', 2)).ToDictionary(pair => pair[0], pair => pair[1].Trim());
         var own = SocketsOf(process);
-        var sockets = File.ReadLines($"/proc/{process}/net/tcp").Skip(1).Select(Socket.Parse).Where(socket => own.Contains(socket.Inode) && socket.State != Listening).ToArray();
+        var sockets = new[] { "tcp", "tcp6" }.SelectMany(kind => File.ReadLines($"/proc/{process}/net/{kind}").Skip(1)).Select(Socket.Parse).Where(socket => own.Contains(socket.Inode) && socket.State != Listening).ToArray();
         return new Vitals(
             long.Parse(status["VmRSS"].Split(' ')[0], CultureInfo.InvariantCulture) * 1024,
             int.Parse(status["Threads"], CultureInfo.InvariantCulture),

@@ -6,7 +6,7 @@ using Penstock.Usage;
 
 namespace Penstock.Gateway.Routing;
 
-/// <summary>Turns a model's name into a target. The name is, in this order: a tier, an alias, <c>provider/model</c>, or a vendor's own.</summary>
+/// <summary>Turns a model's name into a target. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
 internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment)
 {
     private const int LongestName = 256;
