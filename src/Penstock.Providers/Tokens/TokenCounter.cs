@@ -3,7 +3,7 @@ using Penstock.Gateway;
 namespace Penstock.Providers.Tokens;
 
 /// <summary>Counts what a request's input will be metered as, before it is sent.</summary>
-internal sealed class TokenCounter(Tokenizers tokenizers)
+internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter
 {
     // OpenAI's chat framing: each message is wrapped in three tokens, a name costs one more, and the answer is primed with three.
     private const int PerMessage = 3;

@@ -77,6 +77,12 @@ public sealed record ChatCall
     /// A value that asks for nothing (<c>store: false</c>, <c>service_tier: "auto"</c>) is not listed.
     /// </summary>
     public IReadOnlyList<string> DialectOnly { get; init; } = [];
+
+    /// <summary>
+    /// Request headers that only the client's own dialect knows, such as <c>anthropic-beta</c>. A target of that dialect is sent those it
+    /// names in its own list; no other target sees them.
+    /// </summary>
+    public IReadOnlyList<KeyValuePair<string, string>> PassHeaders { get; init; } = [];
 }
 
 public enum ChatRole

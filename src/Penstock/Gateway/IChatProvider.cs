@@ -101,7 +101,7 @@ public sealed class ProviderException(ProviderFault fault, string message, int? 
 /// <summary>A provider as configuration gives it.</summary>
 /// <param name="Name">What targets are prefixed with.</param>
 /// <param name="Kind"><c>openai</c> (and every compatible server), <c>anthropic</c>, <c>local</c>, <c>simulated</c>.</param>
-/// <param name="BaseUrl">Such as <c>https://api.openai.com/v1</c>; unused by in-process kinds.</param>
+/// <param name="BaseUrl">Such as <c>https://api.openai.com/v1</c>; null for the vendor's own, and for kinds that run in this process.</param>
 /// <param name="ApiKey">Null where the server needs none.</param>
 public sealed record ProviderSettings(string Name, string Kind, Uri? BaseUrl, string? ApiKey)
 {

@@ -38,6 +38,11 @@ public readonly struct JsonView(JsonElement element, string path)
         {
             throw new RefusedException(Refusal.Invalid("", Explain(e)));
         }
+        catch (InvalidOperationException)
+        {
+            // The search for names given twice unescapes them, and an escaped half of a surrogate pair is no text.
+            throw new RefusedException(Refusal.Invalid("", "The body has a member whose name holds half of a surrogate pair, which is no text."));
+        }
     }
 
     public JsonView? Optional(string name) =>

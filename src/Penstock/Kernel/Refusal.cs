@@ -35,7 +35,7 @@ public sealed record Refusal(RefusalKind Kind, string Code, string Message)
     public int Status => (int)Kind;
 
     /// <summary>False where the same request would be refused again, so that client libraries do not retry it.</summary>
-    public bool Retryable => Kind is RefusalKind.Limited or RefusalKind.ProviderFailed or RefusalKind.Unavailable or RefusalKind.ProviderTimedOut;
+    public bool Retryable { get; init; } = Kind is RefusalKind.Limited or RefusalKind.ProviderFailed or RefusalKind.Unavailable or RefusalKind.ProviderTimedOut;
 
     public static Refusal Invalid(string field, string message) => new(RefusalKind.Invalid, "invalid_request", message) { Field = field };
 

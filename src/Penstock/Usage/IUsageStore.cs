@@ -17,7 +17,7 @@ public interface IUsageStore
     Task<IReadOnlyList<LedgerRow>> ListAsync(TenantId tenant, UsageQuery query, int limit, CancellationToken ct);
 }
 
-/// <summary>What to sum: rows with <c>From ≤ At &lt; To</c> that match every filter given.</summary>
+/// <summary>What to sum: rows with <c>From ≤ At &lt; To</c> that match every filter given. All three times are cut to the millisecond.</summary>
 public sealed record UsageQuery
 {
     public DateTimeOffset From { get; init; } = DateTimeOffset.UnixEpoch;
@@ -48,6 +48,7 @@ public sealed record UsageReport(UsageSum Total, IReadOnlyList<UsageGroup> Group
 /// <param name="Name">The day as <c>2026-11-30</c> (UTC), or the model, key, project, user or conversation; empty where rows have none.</param>
 public sealed record UsageGroup(string Name, UsageSum Sum);
 
+/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>.</param>
 public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Money Cost)
 {
     public static readonly UsageSum Nothing = new(0, 0, default, Money.Zero);

@@ -72,3 +72,17 @@ public sealed record LedgerRow
 
     public string? EndUser { get; init; }
 }
+
+/// <summary>Outcomes as they stand in answers and logs.</summary>
+public static class OutcomeNames
+{
+    public static string Of(AttemptOutcome outcome) => outcome switch
+    {
+        AttemptOutcome.Completed => "completed",
+        AttemptOutcome.ClientGone => "client_gone",
+        AttemptOutcome.ProviderFailed => "provider_failed",
+        AttemptOutcome.CutShort => "cut_short",
+        AttemptOutcome.Drained => "drained",
+        _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
+    };
+}

@@ -196,16 +196,6 @@ internal sealed class NativeAnswer(AnswerHead head) : IAnswerWriter, IDisposable
 
     private void WriteReceipt(Receipt receipt)
     {
-        _json.WriteStartObject("usage");
-        _json.WriteNumber("inputTokens", receipt.Tokens.TotalInput);
-        _json.WriteNumber("outputTokens", receipt.Tokens.TotalOutput);
-        _json.WriteNumber("totalTokens", receipt.Tokens.Total);
-        _json.WriteNumber("cachedInputTokens", receipt.Tokens.CacheRead);
-        _json.WriteNumber("reasoningTokens", receipt.Tokens.Reasoning);
-        // A decimal holds every nano-dollar amount exactly and is written without an exponent.
-        _json.WriteNumber("cost", receipt.Cost.Usd);
-        if (receipt.Estimated) _json.WriteBoolean("estimated", true);
-        _json.WriteEndObject();
-        _json.WriteNumber("latencyMs", receipt.LatencyMs);
+        NativeUsage.Write(_json, receipt);
     }
 }

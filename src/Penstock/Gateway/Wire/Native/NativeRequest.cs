@@ -11,7 +11,7 @@ internal static class NativeRequest
 
     private const int MostStops = 16;
     private const int LongestName = 64;
-    private const int LongestLabel = 256;
+    private const int LongestLabel = 200;
 
     private static readonly string[] Fields =
     [

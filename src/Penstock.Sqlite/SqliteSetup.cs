@@ -1,0 +1,24 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Penstock.Keys;
+using Penstock.Sqlite.Keys;
+using Penstock.Sqlite.Usage;
+using Penstock.Usage;
+
+namespace Penstock.Sqlite;
+
+public static class SqliteSetup
+{
+    /// <summary>
+    /// The embedded store behind every port it has an adapter for. The database opens when it is first resolved, on which a host insists at its start:
+    /// see <see cref="SqliteDatabase.Open"/> for what that can throw. It closes with the service provider.
+    /// </summary>
+    public static IServiceCollection AddSqliteStore(this IServiceCollection services, SqliteOptions options)
+    {
+        services.AddSingleton(provider =>
+            SqliteDatabase.Open(options, provider.GetService<TimeProvider>(), provider.GetService<ILogger<SqliteDatabase>>()));
+        services.AddSingleton<IKeyStore, SqliteKeyStore>();
+        services.AddSingleton<IUsageStore, SqliteUsageStore>();
+        return services;
+    }
+}

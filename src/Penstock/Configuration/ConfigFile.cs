@@ -1,0 +1,95 @@
+using Microsoft.Extensions.Logging;
+using Penstock.Kernel;
+
+namespace Penstock.Configuration;
+
+/// <summary>Errors of a configuration, all of them at once.</summary>
+public sealed class ConfigException(IReadOnlyList<string> errors) : Exception(string.Join(Environment.NewLine, errors))
+{
+    public IReadOnlyList<string> Errors { get; } = errors;
+}
+
+/// <summary>
+/// <c>penstock.json</c>: read at the start and whenever it changes. A reading with an error changes nothing: every error is named and the old values stay.
+/// The file is polled, because change notices do not reach through every mount.
+/// </summary>
+public sealed partial class ConfigFile(string path, IEnumerable<IConfigSection> sections, TimeProvider time, ILogger<ConfigFile> log) : IDisposable
+{
+    private static readonly TimeSpan PollEvery = TimeSpan.FromSeconds(1);
+    private const int LargestFile = 4 * 1024 * 1024;
+
+    private readonly IReadOnlyList<IConfigSection> _sections = [.. sections];
+    private ITimer? _timer;
+    private byte[] _seen = [];
+
+    /// <summary>Reads the file; an absent one is an empty one. Throws <see cref="ConfigException"/>.</summary>
+    public void Load()
+    {
+        _seen = Bytes();
+        Apply(_seen);
+    }
+
+    public void Watch() => _timer ??= time.CreateTimer(static file => ((ConfigFile)file!).Poll(), this, PollEvery, PollEvery);
+
+    public void Dispose() => _timer?.Dispose();
+
+    private void Poll()
+    {
+        try
+        {
+            var bytes = Bytes();
+            if (bytes.AsSpan().SequenceEqual(_seen)) return;
+            _seen = bytes;
+            Apply(bytes);
+            LogReloaded(path);
+        }
+        catch (ConfigException e)
+        {
+            foreach (var error in e.Errors) LogRefused(path, error);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            LogRefused(path, e.Message);
+        }
+    }
+
+    private byte[] Bytes()
+    {
+        var file = new FileInfo(path);
+        if (!file.Exists) return [];
+        return file.Length <= LargestFile ? File.ReadAllBytes(path) : throw new ConfigException([$"{path} is larger than {LargestFile} bytes."]);
+    }
+
+    private void Apply(byte[] bytes)
+    {
+        var root = Parse(bytes);
+        var read = new ConfigRead(root);
+        var known = _sections.SelectMany(section => section.Names).ToArray();
+        foreach (var (name, _) in root.Members())
+        {
+            if (!known.Contains(name) && name != "$schema") read.Fail($"'{name}' is not a section. Known: {string.Join(", ", known)}.");
+        }
+
+        var applies = _sections.Select(section => section.Read(read)).ToArray();
+        if (read.Errors.Count > 0) throw new ConfigException(read.Errors);
+        foreach (var apply in applies) apply();
+    }
+
+    private static JsonView Parse(byte[] bytes)
+    {
+        try
+        {
+            return JsonView.Parse(bytes.AsSpan().Trim(" \r\n\t"u8).IsEmpty ? "{}"u8.ToArray() : bytes);
+        }
+        catch (RefusedException e)
+        {
+            throw new ConfigException([e.Refusal.Message.Replace("The body", "The file", StringComparison.Ordinal)]);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Path} changed and is in force")]
+    private partial void LogReloaded(string path);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "{Path} changed and is refused, the old values stay: {Error}")]
+    private partial void LogRefused(string path, string error);
+}

@@ -1,0 +1,160 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Configuration;
+
+namespace Penstock.Configuration;
+
+public enum PlatformEnvironment
+{
+    Development,
+    Staging,
+    Production,
+}
+
+/// <summary>What the environment, <c>.env</c> and <c>appsettings.json</c> say. Fixed at the start; every error is reported at once.</summary>
+public sealed partial record EnvironmentKeys
+{
+    private const int ShortestSecret = 32;
+
+    /// <summary>Values that documentation and examples show, and that therefore protect nothing.</summary>
+    private static readonly string[] Examples =
+    [
+        "your-super-secret-jwt-key", "your-encryption-salt", "sk-your-openai-key", "sk-ant-your-anthropic-key", "changeme", "change-me", "secret", "password",
+        "sk-pen-dev-0123456789abcdef0123456789abcdef",
+    ];
+
+    public PlatformEnvironment Platform { get; private init; }
+
+    /// <summary>TCP port, 0 for any free one.</summary>
+    public int Port { get; private init; } = 3000;
+
+    /// <summary>Folder of the embedded store.</summary>
+    public string DataFolder { get; private init; } = "./data";
+
+    public string? AdminKey { get; private init; }
+
+    /// <summary>How long streams may finish after SIGTERM.</summary>
+    public TimeSpan Drain { get; private init; } = TimeSpan.FromSeconds(30);
+
+    public string? OpenAiKey { get; private init; }
+    public Uri? OpenAiBaseUrl { get; private init; }
+    public string? AnthropicKey { get; private init; }
+    public Uri? AnthropicBaseUrl { get; private init; }
+
+    /// <summary>False books tokens at no cost.</summary>
+    public bool CostTracking { get; private init; } = true;
+
+    /// <summary>Keys that are set and valid, and that nothing reads yet.</summary>
+    public IReadOnlyList<string> NotYetUsed { get; private init; } = [];
+
+    /// <summary>Throws <see cref="ConfigException"/> with every error.</summary>
+    public static EnvironmentKeys Read(IConfiguration configuration)
+    {
+        var reader = new Reader(configuration);
+        var keys = new EnvironmentKeys
+        {
+            Platform = reader.Choice("PLATFORM_ENVIRONMENT", PlatformEnvironment.Development),
+            Port = reader.Whole("PORT", 3000, 0, 65_535),
+            DataFolder = reader.Text("PENSTOCK_DATA") ?? "./data",
+            AdminKey = reader.Text("PENSTOCK_ADMIN_KEY"),
+            Drain = TimeSpan.FromSeconds(reader.Whole("PENSTOCK_DRAIN_SECONDS", 30, 0, 3600)),
+            OpenAiKey = reader.Header("OPENAI_API_KEY"),
+            OpenAiBaseUrl = reader.Url("OPENAI_BASE_URL"),
+            AnthropicKey = reader.Header("ANTHROPIC_API_KEY"),
+            AnthropicBaseUrl = reader.Url("ANTHROPIC_BASE_URL"),
+            CostTracking = reader.Flag("COST_TRACKING_ENABLED", true),
+            NotYetUsed = reader.NotYetUsed(),
+        };
+        if (keys.Platform == PlatformEnvironment.Production) reader.RefuseWeakSecrets(keys);
+        return reader.Errors.Count == 0 ? keys : throw new ConfigException(reader.Errors);
+    }
+
+    private sealed class Reader(IConfiguration configuration)
+    {
+        public List<string> Errors { get; } = [];
+
+        public string? Text(string name) => configuration[name]?.Trim() is { Length: > 0 } text ? text : null;
+
+        public string? Header(string name)
+        {
+            var text = Text(name);
+            if (text is null || text.All(c => c is > ' ' and < '\x7f')) return text;
+            Errors.Add($"{name} holds a blank or a character that no HTTP header may hold.");
+            return null;
+        }
+
+        public int Whole(string name, int otherwise, int min, int max)
+        {
+            if (Text(name) is not { } text) return otherwise;
+            if (int.TryParse(text, NumberStyles.Integer, CultureInfo.InvariantCulture, out var value) && value >= min && value <= max) return value;
+            Errors.Add($"{name} must be a whole number from {min} to {max}, not '{text}'.");
+            return otherwise;
+        }
+
+        public bool Flag(string name, bool otherwise)
+        {
+            if (Text(name) is not { } text) return otherwise;
+            if (bool.TryParse(text, out var flag)) return flag;
+            Errors.Add($"{name} must be true or false, not '{text}'.");
+            return otherwise;
+        }
+
+        public PlatformEnvironment Choice(string name, PlatformEnvironment otherwise)
+        {
+            if (Text(name) is not { } text) return otherwise;
+            if (Enum.TryParse<PlatformEnvironment>(text, ignoreCase: true, out var choice) && !char.IsAsciiDigit(text[0])) return choice;
+            Errors.Add($"{name} must be development, staging or production, not '{text}'.");
+            return otherwise;
+        }
+
+        public Uri? Url(string name)
+        {
+            if (Text(name) is not { } text) return null;
+            if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https") return url;
+            Errors.Add($"{name} must be an http or https URL, not '{text}'.");
+            return null;
+        }
+
+        /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
+        public IReadOnlyList<string> NotYetUsed()
+        {
+            Check("AWS_REGION", Region(), "must look like us-east-1");
+            Check("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
+            Check("ALERT_EMAIL", Mail(), "must be an e-mail address");
+            if (Url("SLACK_WEBHOOK_URL") is { Scheme: not "https" }) Errors.Add("SLACK_WEBHOOK_URL must be https.");
+            Flag("BUDGET_ALERTS_ENABLED", false);
+            string[] names = ["AWS_REGION", "AWS_ACCOUNT_ID", "BUDGET_ALERTS_ENABLED", "SLACK_WEBHOOK_URL", "ALERT_EMAIL", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
+            return [.. names.Where(name => Text(name) is not null)];
+        }
+
+        public void RefuseWeakSecrets(EnvironmentKeys keys)
+        {
+            Secret("JWT_SECRET_KEY", Text("JWT_SECRET_KEY"), required: true);
+            Secret("ENCRYPTION_SALT", Text("ENCRYPTION_SALT"), required: true);
+            Secret("PENSTOCK_ADMIN_KEY", keys.AdminKey, required: false);
+            if (Examples.Contains(keys.OpenAiKey)) Errors.Add("OPENAI_API_KEY is the example from the documentation; production needs your own.");
+            if (Examples.Contains(keys.AnthropicKey)) Errors.Add("ANTHROPIC_API_KEY is the example from the documentation; production needs your own.");
+        }
+
+        private void Secret(string name, string? value, bool required)
+        {
+            if (value is null && required) Errors.Add($"{name} is missing; production needs one of {ShortestSecret} characters or more (openssl rand -hex 32).");
+            else if (value is not null && Examples.Contains(value)) Errors.Add($"{name} is the example from the documentation; production needs your own (openssl rand -hex 32).");
+            else if (value is { Length: < ShortestSecret }) Errors.Add($"{name} has {value.Length} characters; production needs {ShortestSecret} or more (openssl rand -hex 32).");
+        }
+
+        private void Check(string name, Regex form, string rule)
+        {
+            if (Text(name) is { } text && !form.IsMatch(text)) Errors.Add($"{name} {rule}, not '{text}'.");
+        }
+    }
+
+    [GeneratedRegex(@"^[a-z]{2}(-[a-z]+)+-\d$", RegexOptions.CultureInvariant)]
+    private static partial Regex Region();
+
+    [GeneratedRegex(@"^\d{12}$", RegexOptions.CultureInvariant)]
+    private static partial Regex Account();
+
+    [GeneratedRegex(@"^[^@\s]+@[^@\s]+\.[^@\s]+$", RegexOptions.CultureInvariant)]
+    private static partial Regex Mail();
+}

@@ -1,0 +1,118 @@
+using System.Text;
+using Penstock.Gateway.Routing;
+using Penstock.Gateway.Wire;
+using Penstock.Http;
+using Penstock.Kernel;
+using Penstock.Keys;
+using Penstock.Usage;
+
+namespace Penstock.Gateway;
+
+/// <summary>Whose call it is, and what it asked for.</summary>
+/// <param name="Operation"><c>chat</c> or <c>embeddings</c>.</param>
+internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser);
+
+/// <summary>
+/// One call to one provider: meters what comes back and books it once, whether it completed, failed, or the client left.
+/// What the provider did not report is counted here and marked as estimated.
+/// </summary>
+internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, Attempts attempts, TimeProvider time)
+{
+    private readonly long _started = time.GetTimestamp();
+    private readonly StringBuilder _written = new();
+    private UsageReported? _usage;
+    private TimeSpan? _firstToken;
+    private bool _estimated;
+
+    public AttemptId Id { get; } = id;
+
+    /// <summary>When it began, UTC.</summary>
+    public DateTimeOffset At { get; } = time.GetUtcNow();
+
+    public bool Booked { get; private set; }
+
+    /// <summary>True once the provider answered anything.</summary>
+    public bool Heard { get; private set; }
+
+    public void Meter(in ProviderFrame frame)
+    {
+        Heard = true;
+        foreach (var update in frame.Updates) Meter(update);
+    }
+
+    /// <summary>Counts of an answer that came whole.</summary>
+    public void Meter(TokenCounts counts, bool estimated)
+    {
+        Heard = true;
+        _usage = new UsageReported(counts, Final: true);
+        _estimated = estimated;
+    }
+
+    /// <param name="call">What was asked, to count where the provider did not; null where the provider did no work.</param>
+    /// <param name="error">Code of the refusal the client gets, null where the answer was complete.</param>
+    public async Task<Receipt> BookAsync(AttemptOutcome outcome, ChatCall? call, string? error = null)
+    {
+        if (Booked) throw new InvalidOperationException($"Attempt {Id} is booked already.");
+        Booked = true;
+
+        var elapsed = time.GetElapsedTime(_started);
+        var (counts, estimated) = Counts(call);
+        var row = Row(outcome, counts, estimated, error, elapsed);
+        origin.Request.Logged = true;
+        await attempts.BookAsync(row, target.Price.Vendor.Length > 0, elapsed, _firstToken);
+        return new Receipt(counts, row.Cost, estimated, row.LatencyMs);
+    }
+
+    private void Meter(ChatUpdate update)
+    {
+        var text = update switch
+        {
+            TextDelta delta => delta.Text,
+            ToolCallDelta delta => delta.Arguments,
+            ToolCallStarted started => started.Name,
+            ThinkingDelta delta => delta.Text,
+            RefusalDelta delta => delta.Text,
+            _ => null,
+        };
+        if (update is UsageReported usage) _usage = usage;
+        if (text is not { Length: > 0 }) return;
+        _firstToken ??= time.GetElapsedTime(_started);
+        _written.Append(text);
+    }
+
+    private (TokenCounts Counts, bool Estimated) Counts(ChatCall? call)
+    {
+        if (_usage is { Final: true } final) return (final.Counts, _estimated);
+        if (call is null) return (default, false);
+
+        var output = _written.Length == 0 ? 0 : attempts.Tokens.CountText(_written.ToString(), target.Model);
+        if (_usage is { } soFar) return (soFar.Counts with { Output = Math.Max(soFar.Counts.Output, output) }, true);
+        return (TokenCounts.Of(attempts.Tokens.Count(call, target.Model).Tokens, output), true);
+    }
+
+    private LedgerRow Row(AttemptOutcome outcome, TokenCounts counts, bool estimated, string? error, TimeSpan elapsed) => new()
+    {
+        Tenant = origin.Caller.Tenant,
+        Attempt = Id,
+        Request = origin.Request.Id,
+        Project = origin.Caller.Project,
+        Key = origin.Caller.Key.Id,
+        At = time.GetUtcNow(),
+        Operation = origin.Operation,
+        Route = origin.Route,
+        Provider = target.Provider.Name,
+        RequestedModel = origin.RequestedModel,
+        Model = target.Model,
+        Tokens = counts,
+        Cost = target.Price.CostOf(counts, _usage?.PriceClass),
+        PriceVersion = target.PriceVersion,
+        Estimated = estimated,
+        Outcome = outcome,
+        Error = error,
+        LatencyMs = (int)elapsed.TotalMilliseconds,
+        FirstTokenMs = _firstToken is { } first ? (int)first.TotalMilliseconds : null,
+        Streamed = origin.Streamed,
+        Conversation = origin.Conversation,
+        EndUser = origin.EndUser,
+    };
+}

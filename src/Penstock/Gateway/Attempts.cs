@@ -1,0 +1,55 @@
+using Microsoft.Extensions.Logging;
+using Penstock.Gateway.Routing;
+using Penstock.Kernel;
+using Penstock.Usage;
+
+namespace Penstock.Gateway;
+
+/// <summary>Opens attempts, and books them: in the ledger, in the log and in the metrics.</summary>
+internal sealed partial class Attempts(IUsageStore store, ITokenCounter tokens, IdSource ids, TimeProvider time, GatewayMetrics metrics, ILogger<Attempts> log)
+{
+    /// <summary>Booking outlives the caller's token; it must not hang either.</summary>
+    private static readonly TimeSpan BookingTime = TimeSpan.FromSeconds(30);
+
+    public ITokenCounter Tokens { get; } = tokens;
+
+    public AttemptId NextId() => ids.NextAttempt();
+
+    public Attempt Start(CallOrigin origin, Target target) => new(NextId(), origin, target, this, time);
+
+    /// <summary>Durable when it returns. A row that could not be stored is in the log all the same.</summary>
+    /// <param name="priced">Whether the price table knows the model, so that it may be a metric's label.</param>
+    public async Task BookAsync(LedgerRow row, bool priced, TimeSpan elapsed, TimeSpan? firstToken)
+    {
+        using var timeout = new CancellationTokenSource(BookingTime, time);
+        try
+        {
+            await store.AppendAsync(row, timeout.Token);
+        }
+        catch (Exception e)
+        {
+            LogUnbooked(row.Attempt, e);
+            throw;
+        }
+        finally
+        {
+            Log(row);
+            metrics.Record(row, priced, elapsed, firstToken);
+        }
+    }
+
+    private void Log(LedgerRow row)
+    {
+        if (!log.IsEnabled(LogLevel.Information)) return;
+        var outcome = OutcomeNames.Of(row.Outcome);
+        LogAttempt(row.Attempt, row.Request, row.Route, row.Provider, row.Model, outcome, row.Tokens.TotalInput, row.Tokens.CacheRead, row.Tokens.TotalOutput,
+            row.Tokens.Reasoning, row.Estimated, row.Cost.Usd, row.LatencyMs, row.FirstTokenMs, row.Key, row.Conversation, row.Error);
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "attempt {AttemptId} request {RequestId} {Route} {Provider} {Model} {Outcome} input {InputTokens} cached {CachedTokens} output {OutputTokens} reasoning {ReasoningTokens} estimated {Estimated} cost {CostUsd} USD latency {LatencyMs} ms first token {FirstTokenMs} ms key {KeyId} conversation {ConversationId} error {Error}")]
+    private partial void LogAttempt(AttemptId attemptId, RequestId requestId, string route, string provider, string model, string outcome, long inputTokens, long cachedTokens, long outputTokens,
+        long reasoningTokens, bool estimated, decimal costUsd, int latencyMs, int? firstTokenMs, KeyId keyId, string? conversationId, string? error);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "attempt {AttemptId} could not be booked")]
+    private partial void LogUnbooked(AttemptId attemptId, Exception e);
+}

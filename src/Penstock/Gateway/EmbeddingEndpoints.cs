@@ -1,0 +1,68 @@
+using System.Buffers;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Penstock.Gateway.Routing;
+using Penstock.Gateway.Wire.Native;
+using Penstock.Gateway.Wire.OpenAi;
+using Penstock.Http;
+using Penstock.Kernel;
+
+namespace Penstock.Gateway;
+
+/// <summary><c>/v1/embeddings</c> (OpenAI) and <c>/v1/embed</c> (native).</summary>
+internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
+{
+    private const int MostInputs = 2048;
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/v1/embeddings", OpenAiAsync).WithMetadata(new OpenAiErrors());
+        routes.MapPost("/v1/embed", NativeAsync);
+    }
+
+    private async Task OpenAiAsync(HttpContext http)
+    {
+        OpenAiEmbedRequest? request = null;
+        var (answer, receipt, target) = await embeddings.RunAsync(http, body =>
+        {
+            request = OpenAiEmbeddings.Read(body);
+            return new EmbedRequest(request.Model, request.Inputs, request.Dimensions, request.EndUser);
+        });
+        Relay.AddHeaders(http.Response.Headers, target, receipt);
+        var output = new ArrayBufferWriter<byte>(4096);
+        OpenAiEmbeddings.Write(answer, request!.Base64, output);
+        await Json.SendAsync(http, StatusCodes.Status200OK, output.WrittenMemory);
+    }
+
+    private async Task NativeAsync(HttpContext http)
+    {
+        var (answer, receipt, target) = await embeddings.RunAsync(http, Read);
+        Relay.AddHeaders(http.Response.Headers, target, receipt);
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        {
+            json.WriteStartArray("embeddings");
+            foreach (var vector in answer.Vectors)
+            {
+                json.WriteStartArray();
+                foreach (var value in vector) json.WriteNumberValue(value);
+                json.WriteEndArray();
+            }
+
+            json.WriteEndArray();
+            json.WriteString("model", answer.Model);
+            json.WriteString("provider", target.Provider.Name);
+            NativeUsage.Write(json, receipt);
+        });
+    }
+
+    private EmbedRequest Read(ReadOnlyMemory<byte> bytes)
+    {
+        var body = JsonView.Parse(bytes);
+        body.AllowOnly("input", "model", "dimensions", "user");
+        var input = body.Required("input");
+        IReadOnlyList<string> inputs = input.Kind == System.Text.Json.JsonValueKind.String ? [input.NonEmptyText()] : [.. input.Items().Select(item => item.NonEmptyText())];
+        if (inputs.Count is 0 or > MostInputs) throw input.Bad($"must hold 1 to {MostInputs} texts");
+        return new EmbedRequest(body.Optional("model")?.NonEmptyText() ?? router.DefaultEmbedding, inputs, body.Optional("dimensions")?.Whole(1, 65_536), body.Optional("user")?.Text());
+    }
+}

@@ -1,0 +1,45 @@
+using Microsoft.AspNetCore.Http;
+using Penstock.Gateway.Routing;
+using Penstock.Gateway.Wire;
+using Penstock.Http;
+using Penstock.Keys;
+using Penstock.Limits;
+using Penstock.Usage;
+
+namespace Penstock.Gateway;
+
+/// <summary>What a client asks to be embedded.</summary>
+internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser);
+
+/// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, call, settle.</summary>
+internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Drain drain)
+{
+    public async Task<(EmbedAnswer Answer, Receipt Receipt, Target Target)> RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read)
+    {
+        var caller = await keys.AuthenticateAsync(http, Scopes.Embed);
+        limits.Take(caller);
+        var request = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var target = router.Plan(request.Model, Router.Embedding, caller);
+        var attempt = attempts.Start(new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser), target);
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        try
+        {
+            var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id), stop.Token);
+            attempt.Meter(answer.Tokens, answer.Estimated);
+            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null), target);
+        }
+        catch (Exception e) when (!attempt.Booked)
+        {
+            throw await Settlement.FailAsync(attempt, target, e, AsCall(request), drain, http.RequestAborted);
+        }
+    }
+
+    /// <summary>The inputs as a call, for counting what a provider did not report.</summary>
+    private static ChatCall AsCall(EmbedRequest request) => new()
+    {
+        Dialect = Dialect.Native,
+        Model = request.Model,
+        Messages = [.. request.Inputs.Select(input => new ChatMessage(ChatRole.User, [new TextPart(input)]))],
+    };
+}

@@ -1,0 +1,41 @@
+using System.Diagnostics.Metrics;
+using Penstock.Usage;
+
+namespace Penstock.Gateway;
+
+/// <summary>OpenTelemetry's GenAI histograms. Never a user, key or conversation as a label.</summary>
+internal sealed class GatewayMetrics
+{
+    public const string MeterName = "Penstock";
+
+    private readonly Histogram<long> _tokens;
+    private readonly Histogram<double> _duration;
+    private readonly Histogram<double> _firstToken;
+    private readonly Counter<double> _cost;
+
+    public GatewayMetrics(IMeterFactory meters)
+    {
+        var meter = meters.Create(MeterName);
+        _tokens = meter.CreateHistogram("gen_ai.client.token.usage", "{token}", "Tokens of a call, by type.", advice: new InstrumentAdvice<long> { HistogramBucketBoundaries = [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576] });
+        _duration = meter.CreateHistogram("gen_ai.client.operation.duration", "s", "Duration of a call to a provider.", advice: Seconds());
+        _firstToken = meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", "Time to the first content.", advice: Seconds());
+        _cost = meter.CreateCounter<double>("penstock.cost", "{USD}", "What calls cost, booked in the ledger.");
+    }
+
+    /// <param name="priced">Whether the price table knows the model; any other is named <c>other</c>, so that a client cannot make labels without end.</param>
+    public void Record(LedgerRow row, bool priced, TimeSpan elapsed, TimeSpan? firstToken)
+    {
+        var model = priced ? row.Model : "other";
+        var provider = new KeyValuePair<string, object?>("gen_ai.provider.name", row.Provider);
+        var operation = new KeyValuePair<string, object?>("gen_ai.operation.name", row.Operation);
+        var named = new KeyValuePair<string, object?>("gen_ai.request.model", model);
+        _tokens.Record(row.Tokens.TotalInput, operation, provider, named, new("gen_ai.token.type", "input"));
+        _tokens.Record(row.Tokens.TotalOutput, operation, provider, named, new("gen_ai.token.type", "output"));
+        if (row.Error is null) _duration.Record(elapsed.TotalSeconds, operation, provider, named);
+        else _duration.Record(elapsed.TotalSeconds, operation, provider, named, new("error.type", row.Error));
+        if (firstToken is { } first) _firstToken.Record(first.TotalSeconds, operation, provider, named);
+        _cost.Add((double)row.Cost.Usd, operation, provider, named);
+    }
+
+    private static InstrumentAdvice<double> Seconds() => new() { HistogramBucketBoundaries = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92] };
+}

@@ -1,0 +1,36 @@
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Penstock.Configuration;
+using Penstock.Gateway.Routing;
+
+namespace Penstock.Gateway;
+
+internal static class GatewaySetup
+{
+    public static void AddGateway(this IServiceCollection services)
+    {
+        services.AddSingleton<RoutingSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
+        services.AddSingleton<Router>();
+        services.AddSingleton<GatewayMetrics>();
+        services.AddSingleton<Attempts>();
+        services.AddSingleton<Relay>();
+        services.AddSingleton<ChatPipeline>();
+        services.AddSingleton<Embeddings>();
+        services.AddSingleton<ChatEndpoints>();
+        services.AddSingleton<ModelEndpoints>();
+        services.AddSingleton<EmbeddingEndpoints>();
+        services.AddSingleton<TaskEndpoints>();
+        services.AddSingleton<AiEndpoint>();
+    }
+
+    public static void MapGateway(this IEndpointRouteBuilder routes)
+    {
+        var services = routes.ServiceProvider;
+        services.GetRequiredService<ChatEndpoints>().Map(routes);
+        services.GetRequiredService<ModelEndpoints>().Map(routes);
+        services.GetRequiredService<EmbeddingEndpoints>().Map(routes);
+        services.GetRequiredService<TaskEndpoints>().Map(routes);
+        services.GetRequiredService<AiEndpoint>().Map(routes);
+    }
+}

@@ -1,0 +1,171 @@
+using System.Buffers;
+using System.Globalization;
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
+using Microsoft.AspNetCore.Http;
+using Penstock.Gateway.Routing;
+using Penstock.Gateway.Wire;
+using Penstock.Http;
+using Penstock.Kernel;
+using Penstock.Usage;
+
+namespace Penstock.Gateway;
+
+/// <summary>Carries a provider's answer to the client. However it ends, the attempt is booked once, and a client never sees the end of an answer that is not.</summary>
+internal sealed class Relay(Router router, Drain drain, TimeProvider time)
+{
+    /// <summary>Books, then writes the whole answer. The cost is known by then and stands in a header.</summary>
+    public async Task WholeAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
+    {
+        var (frame, receipt) = await FetchAsync(http, exchange);
+        var body = new ArrayBufferWriter<byte>(Math.Max(1024, frame.Data.Length));
+        writer.WriteWhole(frame, receipt, body);
+        AddHeaders(http.Response.Headers, exchange.Target, receipt);
+        await Json.SendAsync(http, StatusCodes.Status200OK, body.WrittenMemory);
+    }
+
+    /// <summary>The one frame of a whole answer, booked.</summary>
+    public async Task<(ProviderFrame Frame, Receipt Receipt)> FetchAsync(HttpContext http, Exchange exchange)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        try
+        {
+            using var step = Steps.Start("call");
+            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
+            {
+                exchange.Attempt.Meter(frame);
+                if (!frame.Last) continue;
+                return (frame, await SettleAsync(exchange));
+            }
+        }
+        catch (Exception e) when (!exchange.Attempt.Booked)
+        {
+            throw await FailAsync(http, exchange, e);
+        }
+
+        throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");
+    }
+
+    public async Task StreamAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        try
+        {
+            using var step = Steps.Start("call");
+            await CopyAsync(http, exchange, writer, stop);
+        }
+        catch (Exception e) when (!exchange.Attempt.Booked)
+        {
+            var failure = await FailAsync(http, exchange, e);
+            if (!http.Response.HasStarted || failure is not RefusedException refused) throw failure;
+            writer.WriteError(refused.Refusal, http.Response.BodyWriter);
+            await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+        }
+    }
+
+    private async Task CopyAsync(HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationTokenSource stop)
+    {
+        var output = http.Response.BodyWriter;
+        await using var frames = exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).GetAsyncEnumerator(stop.Token);
+        while (await NextAsync(frames, http, exchange.Target, writer, stop))
+        {
+            var frame = frames.Current;
+            exchange.Attempt.Meter(frame);
+            await BeginAsync(http, exchange.Target);
+            if (!frame.Last)
+            {
+                writer.WriteFrame(frame, output);
+                continue;
+            }
+
+            var receipt = await SettleAsync(exchange);
+            writer.WriteEnd(frame, receipt, output);
+            // What is booked as complete is sent whole, even where the server is stopping.
+            await FlushAsync(output, http.RequestAborted);
+            return;
+        }
+
+        throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended a stream without its last frame.");
+    }
+
+    /// <summary>Waits for the next frame. What was written goes out before the wait, and pings while it lasts.</summary>
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Target target, IAnswerWriter writer, CancellationTokenSource stop)
+    {
+        var next = frames.MoveNextAsync();
+        if (next.IsCompleted) return await next;
+
+        var waiting = next.AsTask();
+        try
+        {
+            await PingUntilAsync(waiting, http, target, writer, stop.Token);
+        }
+        catch
+        {
+            // An enumerator must not be disposed while it is moving.
+            await stop.CancelAsync();
+            await Quietly(waiting);
+            throw;
+        }
+
+        return await waiting;
+    }
+
+    private async ValueTask PingUntilAsync(Task waiting, HttpContext http, Target target, IAnswerWriter writer, CancellationToken ct)
+    {
+        var output = http.Response.BodyWriter;
+        var options = router.Options;
+        if (http.Response.HasStarted) await FlushAsync(output, ct);
+        var silence = http.Response.HasStarted ? options.Ping : options.FirstPing;
+        while (true)
+        {
+            // A time-out is no failure here: it only says that it is time for a ping.
+            await Quietly(waiting.WaitAsync(silence, time, CancellationToken.None));
+            if (waiting.IsCompleted) return;
+            await BeginAsync(http, target);
+            writer.WritePing(output);
+            await FlushAsync(output, ct);
+            silence = options.Ping;
+        }
+    }
+
+    private static ConfiguredTaskAwaitable Quietly(Task task) => task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    private static async ValueTask FlushAsync(PipeWriter output, CancellationToken ct)
+    {
+        var flushed = await output.FlushAsync(ct);
+        if (flushed.IsCompleted || flushed.IsCanceled) throw new ClientGoneException(ct);
+    }
+
+    /// <summary>From here on an error is a frame of the stream.</summary>
+    private static async ValueTask BeginAsync(HttpContext http, Target target)
+    {
+        if (http.Response.HasStarted) return;
+        http.Response.StatusCode = StatusCodes.Status200OK;
+        http.Response.ContentType = "text/event-stream; charset=utf-8";
+        http.Response.Headers.CacheControl = "no-cache";
+        // nginx would hold a stream back otherwise.
+        http.Response.Headers["x-accel-buffering"] = "no";
+        AddHeaders(http.Response.Headers, target);
+        await http.Response.StartAsync(http.RequestAborted);
+    }
+
+    /// <summary>Who answered, and what it cost where that is known.</summary>
+    public static void AddHeaders(IHeaderDictionary headers, Target target, Receipt? receipt = null)
+    {
+        if (receipt is not null) headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(CultureInfo.InvariantCulture);
+        headers["x-penstock-provider"] = target.Provider.Name;
+        headers["x-penstock-model"] = HeaderText(target.Model);
+    }
+
+    /// <summary>A model's name may come from the client; a header may not hold every character.</summary>
+    private static string HeaderText(string text) => string.Concat(text.Where(c => c is >= ' ' and < '\x7f'));
+
+    private static async Task<Receipt> SettleAsync(Exchange exchange)
+    {
+        using var step = Steps.Start("settle");
+        return await exchange.Attempt.BookAsync(AttemptOutcome.Completed, exchange.Sent.Call);
+    }
+
+    private Task<Exception> FailAsync(HttpContext http, Exchange exchange, Exception e) =>
+        Settlement.FailAsync(exchange.Attempt, exchange.Target, e, exchange.Sent.Call, drain, http.RequestAborted);
+}

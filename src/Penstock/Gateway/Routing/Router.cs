@@ -1,0 +1,138 @@
+using System.Text.RegularExpressions;
+using Penstock.Configuration;
+using Penstock.Kernel;
+using Penstock.Keys;
+using Penstock.Usage;
+
+namespace Penstock.Gateway.Routing;
+
+/// <summary>Turns a model's name into a target. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
+internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment)
+{
+    private const int LongestName = 256;
+    private const string NoPrice = "unpriced";
+
+    public const string Chat = "chat";
+    public const string Embedding = "embedding";
+
+    public GatewayOptions Options => section.Current.Options;
+
+    /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
+    public Target Plan(string name, string mode, Caller caller)
+    {
+        var table = section.Current;
+        var target = Find(table, name, mode);
+        if (caller.Key.Models is { Count: > 0 } allowed && !allowed.Contains(name) && !allowed.Contains($"{target.Provider.Name}/{target.Model}"))
+            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{name}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
+        return target;
+    }
+
+    /// <summary>Whether the name leads to a target at all.</summary>
+    public bool Knows(string name, string mode)
+    {
+        try
+        {
+            Find(section.Current, name, mode);
+            return true;
+        }
+        catch (RefusedException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Every name that leads to a target now, with who answers; tiers and aliases first.</summary>
+    public IReadOnlyList<(string Name, string Owner)> Models()
+    {
+        var table = section.Current;
+        var names = new List<(string, string)>();
+        foreach (var route in table.Tiers.Values.Concat(table.Aliases.Values))
+        {
+            if (route.Targets.FirstOrDefault(target => table.Providers.ContainsKey(target.Provider)) is { Provider: not null } found) names.Add((route.Name, found.Provider));
+        }
+
+        foreach (var provider in table.Providers.Values.Where(provider => provider.Dialect == Dialect.Native)) names.Add((provider.Name, provider.Name));
+        names.AddRange(prices.Current.Models.Where(price => table.Providers.ContainsKey(price.Vendor) && price.Mode is Chat or Embedding).Select(price => (price.Model, price.Vendor)));
+        return names;
+    }
+
+    /// <summary>Where each tier and alias leads now, a line each.</summary>
+    public IReadOnlyList<string> Describe()
+    {
+        var table = section.Current;
+        return [.. table.Tiers.Values.Concat(table.Aliases.Values).Select(route =>
+        {
+            var found = route.Targets.FirstOrDefault(target => table.Providers.ContainsKey(target.Provider));
+            return $"{route.Name} → {(found.Provider is null ? "nowhere: no provider of its targets is configured" : found)}{(route.MaxOutputTokens is { } cap ? $", at most {cap} output tokens" : "")}";
+        })];
+    }
+
+    /// <summary>Where embeddings go that name no model.</summary>
+    public string DefaultEmbedding => section.Current.Providers.ContainsKey("openai") ? "text-embedding-3-small" : RoutingTable.Local;
+
+    private Target Find(RoutingTable table, string name, string mode)
+    {
+        if (name.Length is 0 or > LongestName) throw Unknown(name.Length == 0 ? "" : name[..40] + "…");
+        if (table.Aliases.TryGetValue(name, out var alias)) return First(table, alias, mode);
+        if (table.Tiers.TryGetValue(name, out var tier)) return First(table, tier, mode);
+
+        var slash = name.IndexOf('/', StringComparison.Ordinal);
+        if (slash > 0 && (table.Providers.ContainsKey(name[..slash]) || RoutingTable.Vendors.ContainsKey(name[..slash])))
+            return Configured(table, new TargetName(name[..slash], name[(slash + 1)..]), mode, null);
+
+        if (table.Providers.TryGetValue(name, out var inProcess) && inProcess.Dialect == Dialect.Native) return Configured(table, new TargetName(name, name), mode, null);
+        return VendorOf(name) is { } vendor ? Configured(table, new TargetName(vendor, name), mode, null) : throw Unknown(name);
+    }
+
+    private Target First(RoutingTable table, NamedRoute route, string mode)
+    {
+        foreach (var name in route.Targets)
+        {
+            if (table.Providers.ContainsKey(name.Provider)) return Configured(table, name, mode, route.MaxOutputTokens);
+        }
+
+        throw NotConfigured(route.Name, route.Targets[0].Provider);
+    }
+
+    private Target Configured(RoutingTable table, TargetName name, string mode, int? cap)
+    {
+        if (!table.Providers.TryGetValue(name.Provider, out var provider)) throw NotConfigured(name.Model, name.Provider);
+        // What runs in this process bills nobody.
+        if (provider.Dialect == Dialect.Native) return new Target(provider, name.Model, cap, ModelPrice.Free(name.Model), prices.Current.Version);
+
+        var price = prices.Current.Find(name.Provider, name.Model);
+        if (price is null && !table.Options.AllowUnpriced)
+            throw new RefusedException(new Refusal(RefusalKind.NotFound, "model_unpriced", $"Model '{name}' has no price here, so its cost could not be booked. Add prices.models[\"{name}\"] to penstock.json, or set gateway.allowUnpriced.") { Field = "model" });
+        if (price is not null && price.Mode != mode) throw new RefusedException(Refusal.Invalid("model", WrongMode(name.Model, price.Mode)));
+        var version = price is null ? NoPrice : prices.Current.Version;
+        return environment.CostTracking
+            ? new Target(provider, name.Model, cap, price ?? ModelPrice.Free(name.Model), version)
+            : new Target(provider, name.Model, cap, ModelPrice.Free(name.Model), "off");
+    }
+
+    private static string WrongMode(string model, string mode) => mode switch
+    {
+        Embedding => $"Model '{model}' makes embeddings; call /v1/embeddings with it.",
+        Chat => $"Model '{model}' answers chats; call /v1/chat/completions with it.",
+        _ => $"Model '{model}' is served by its vendor's {mode} API only, which this route is not. Choose another model.",
+    };
+
+    private string? VendorOf(string model)
+    {
+        if (prices.Current.Find(model) is { Vendor.Length: > 0 } price) return price.Vendor;
+        if (OpenAiName().IsMatch(model)) return "openai";
+        return model.StartsWith("claude-", StringComparison.Ordinal) ? "anthropic" : null;
+    }
+
+    private static RefusedException Unknown(string name) =>
+        new(new Refusal(RefusalKind.NotFound, "model_not_found", $"There is no model '{name}'. GET /v1/models lists what there is; 'provider/model' names any other.") { Field = "model" });
+
+    private static RefusedException NotConfigured(string model, string vendor)
+    {
+        var fix = RoutingTable.Vendors.GetValueOrDefault(vendor) is { Length: > 0 } variable ? $"Set {variable}, or use model 'local'." : "This build does not reach it; use another model, or 'local'.";
+        return new RefusedException(new Refusal(RefusalKind.NotFound, "provider_not_configured", $"Model '{model}' belongs to {vendor}, which is not configured here. {fix}") { Field = "model" });
+    }
+
+    [GeneratedRegex(@"^(gpt-|chatgpt-|o\d|text-embedding-)", RegexOptions.CultureInvariant)]
+    private static partial Regex OpenAiName();
+}

@@ -1,0 +1,138 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Penstock.Gateway.Routing;
+using Penstock.Gateway.Wire;
+using Penstock.Gateway.Wire.Native;
+using Penstock.Http;
+using Penstock.Kernel;
+
+namespace Penstock.Gateway;
+
+/// <summary>Small tasks with a fixed form of answer: <c>/v1/classify</c> and <c>/v1/suggest</c>. Each is one call with a JSON schema.</summary>
+internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
+{
+    private const string DefaultModel = "fast";
+    private const int MostLabels = 100;
+    private const int MostSuggestions = 10;
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/v1/classify", ClassifyAsync);
+        routes.MapPost("/v1/suggest", SuggestAsync);
+    }
+
+    private async Task ClassifyAsync(HttpContext http)
+    {
+        var caller = await pipeline.AdmitAsync(http);
+        var body = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        body.AllowOnly("text", "labels", "multiple", "model");
+        var text = body.Required("text").NonEmptyText();
+        var labels = Labels(body.Required("labels"));
+        var multiple = body.Optional("multiple")?.Flag() ?? false;
+        var field = multiple ? "labels" : "label";
+        var instruction = multiple ? "Name every label that fits the text the user sends, or none." : "Name the one label that fits the text the user sends best.";
+
+        var (answer, receipt, target) = await AskAsync(http, caller, body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", Schema(field, labels, multiple), text);
+        var chosen = (multiple ? answer.Items().Select(item => item.Text()) : [answer.Text()]).Where(labels.Contains).Distinct().ToArray();
+        if (!multiple && chosen.Length == 0) throw Unfit(target, "named none of the labels");
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        {
+            if (multiple) WriteArray(json, field, chosen);
+            else json.WriteString(field, chosen[0]);
+            WriteFoot(json, target, receipt);
+        });
+    }
+
+    private async Task SuggestAsync(HttpContext http)
+    {
+        var caller = await pipeline.AdmitAsync(http);
+        var body = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        body.AllowOnly("text", "count", "model");
+        var text = body.Required("text").NonEmptyText();
+        var count = body.Optional("count")?.Whole(1, MostSuggestions) ?? 3;
+
+        var (answer, receipt, target) = await AskAsync(http, caller, body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", Schema("suggestions", null, true), text);
+        var suggestions = answer.Items().Select(item => item.Text()).Where(item => item.Length > 0).Take(count).ToArray();
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        {
+            WriteArray(json, "suggestions", suggestions);
+            WriteFoot(json, target, receipt);
+        });
+    }
+
+    private async Task<(JsonView Field, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Keys.Caller caller, JsonView body, string field, string system, string schema, string text)
+    {
+        var call = new ChatCall
+        {
+            Dialect = Dialect.Native,
+            Model = body.Optional("model")?.NonEmptyText() ?? DefaultModel,
+            Messages = [new ChatMessage(ChatRole.System, [new TextPart(system)]), new ChatMessage(ChatRole.User, [new TextPart(text)])],
+            ResponseFormat = new ResponseFormat(field, schema, Strict: true),
+        };
+        var (answer, receipt, target) = await pipeline.AskAsync(http, caller, call);
+        try
+        {
+            return (JsonView.Parse(Encoding.UTF8.GetBytes(answer.First.Text)).Required(field), receipt, target);
+        }
+        catch (RefusedException)
+        {
+            throw Unfit(target, "did not answer in the form asked for");
+        }
+    }
+
+    private static RefusedException Unfit(Target target, string what) =>
+        new(new Refusal(RefusalKind.ProviderFailed, "provider_answer_unfit", $"Model '{target.Model}' of provider '{target.Provider.Name}' {what}. Try again, or name another model."));
+
+    private static string[] Labels(JsonView labels)
+    {
+        var found = labels.Items().Select(label => label.NonEmptyText()).ToArray();
+        if (found.Length is < 2 or > MostLabels) throw labels.Bad($"must hold 2 to {MostLabels} labels");
+        return found.Distinct().Count() == found.Length ? found : throw labels.Bad("must not name a label twice");
+    }
+
+    private static string Schema(string field, IReadOnlyList<string>? choices, bool array)
+    {
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "object");
+            json.WriteStartObject("properties");
+            json.WriteStartObject(field);
+            if (array)
+            {
+                json.WriteString("type", "array");
+                json.WriteStartObject("items");
+            }
+
+            json.WriteString("type", "string");
+            if (choices is not null) WriteArray(json, "enum", choices);
+            if (array) json.WriteEndObject();
+            json.WriteEndObject();
+            json.WriteEndObject();
+            WriteArray(json, "required", [field]);
+            json.WriteBoolean("additionalProperties", false);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(buffer.WrittenSpan);
+    }
+
+    private static void WriteArray(Utf8JsonWriter json, string name, IReadOnlyList<string> items)
+    {
+        json.WriteStartArray(name);
+        foreach (var item in items) json.WriteStringValue(item);
+        json.WriteEndArray();
+    }
+
+    private static void WriteFoot(Utf8JsonWriter json, Target target, Receipt receipt)
+    {
+        json.WriteString("model", target.Model);
+        json.WriteString("provider", target.Provider.Name);
+        NativeUsage.Write(json, receipt);
+    }
+}

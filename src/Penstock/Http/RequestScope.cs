@@ -1,0 +1,22 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Penstock.Kernel;
+
+namespace Penstock.Http;
+
+/// <summary>What is known of the request being answered; made by <see cref="RequestEdge"/>.</summary>
+internal sealed class RequestScope(RequestId id, long startedAt)
+{
+    public RequestId Id { get; } = id;
+
+    /// <summary>Timestamp of the injected clock, for elapsed time.</summary>
+    public long StartedAt { get; } = startedAt;
+
+    /// <summary>The key that authenticated, for the request log.</summary>
+    public KeyId? Key { get; set; }
+
+    /// <summary>True once a line about this request was written, so that each request has one and not two.</summary>
+    public bool Logged { get; set; }
+
+    public static RequestScope Of(HttpContext http) => http.Features.GetRequiredFeature<RequestScope>();
+}

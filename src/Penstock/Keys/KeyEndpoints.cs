@@ -1,0 +1,166 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Penstock.Http;
+using Penstock.Kernel;
+
+namespace Penstock.Keys;
+
+/// <summary><c>/v1/auth/keys</c>: admins manage the keys of their own tenant; an operator may name another.</summary>
+internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
+{
+    private const int MaxBody = 64 * 1024;
+    private static readonly TimeSpan LongestGrace = TimeSpan.FromDays(1);
+
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapPost("/v1/auth/keys", CreateAsync);
+        routes.MapGet("/v1/auth/keys", ListAsync);
+        routes.MapGet("/v1/auth/keys/{id}", GetAsync);
+        routes.MapDelete("/v1/auth/keys/{id}", RevokeAsync);
+        routes.MapPost("/v1/auth/keys/{id}/rotate", RotateAsync);
+    }
+
+    private async Task CreateAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        var body = JsonView.Parse(await Bodies.ReadAsync(http, MaxBody));
+        var draft = Read(body, caller);
+        var (text, key) = await keys.CreateAsync((made, now) => draft with { Id = made.Id, Hash = made.Hash(), CreatedAt = now }, http.RequestAborted);
+        http.Response.Headers.Location = $"/v1/auth/keys/{key.Id}";
+        await Json.WriteAsync(http, StatusCodes.Status201Created, json =>
+        {
+            json.WriteString("apiKey", text.Text);
+            WriteMembers(json, key);
+        });
+    }
+
+    private async Task ListAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        var found = await keys.ListAsync(TenantOf(http, caller), http.RequestAborted);
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        {
+            json.WriteStartArray("keys");
+            foreach (var key in found)
+            {
+                json.WriteStartObject();
+                WriteMembers(json, key);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        });
+    }
+
+    private async Task GetAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        var key = await keys.GetAsync(TenantOf(http, caller), IdOf(http), http.RequestAborted);
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json => WriteMembers(json, key));
+    }
+
+    private async Task RevokeAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        await keys.RevokeAsync(TenantOf(http, caller), IdOf(http), http.RequestAborted);
+        http.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private async Task RotateAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        var bytes = await Bodies.ReadAsync(http, MaxBody);
+        var grace = TimeSpan.Zero;
+        if (!bytes.IsEmpty)
+        {
+            var body = JsonView.Parse(bytes);
+            body.AllowOnly("graceSeconds");
+            grace = TimeSpan.FromSeconds(body.Optional("graceSeconds")?.Whole(0, (int)LongestGrace.TotalSeconds) ?? 0);
+        }
+
+        var text = await keys.RotateAsync(TenantOf(http, caller), IdOf(http), grace, http.RequestAborted);
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        {
+            json.WriteString("apiKey", text.Text);
+            json.WriteString("keyId", text.Id.Value);
+        });
+    }
+
+    private static KeyId IdOf(HttpContext http) => new((string)http.Request.RouteValues["id"]!);
+
+    private static TenantId TenantOf(HttpContext http, Caller caller) => http.Request.Query["tenant"].ToString() is { Length: > 0 } tenant ? Named(tenant, "tenant", caller) : caller.Tenant;
+
+    private static TenantId Named(string tenant, string field, Caller caller)
+    {
+        if (tenant != caller.Tenant.Value && !caller.Has(Scopes.Operator))
+            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "missing_scope", $"Only an operator's key may act in another tenant; '{caller.Key.Id}' belongs to '{caller.Tenant}'.") { Field = field });
+        if (!Name().IsMatch(tenant)) throw new RefusedException(Refusal.Invalid(field, $"'{field}' must be 1 to 64 letters, digits, '.', '_' or '-'."));
+        return new TenantId(tenant);
+    }
+
+    private static KeyRecord Read(JsonView body, Caller caller)
+    {
+        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "expiresAt");
+        var scopes = body.Required("scopes").Items().Aggregate(Scopes.None, (all, name) => all | ScopeNames.Read(name));
+        if (scopes == Scopes.None) throw body.Required("scopes").Bad("must name at least one scope");
+        if (scopes.HasFlag(Scopes.Operator) && !caller.Has(Scopes.Operator))
+            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "missing_scope", "Only an operator's key may make another one.") { Field = "scopes" });
+
+        return new KeyRecord
+        {
+            Id = default,
+            Hash = default,
+            CreatedAt = default,
+            Name = Limited(body.Required("name"), 200),
+            Scopes = scopes,
+            Tenant = body.Optional("tenant") is { } tenant ? Named(tenant.Text(), "tenant", caller) : caller.Tenant,
+            Project = body.Optional("project") is { } project ? new ProjectId(Matching(project)) : ProjectId.Default,
+            MonthlyBudget = body.Optional("monthlyBudget") is { } budget ? Money.FromUsd(budget.Decimal(0, 1_000_000_000)) : null,
+            RequestsPerSecond = body.Optional("requestsPerSecond")?.Number(0.001, 1_000_000),
+            Burst = body.Optional("burst")?.Whole(1, 1_000_000),
+            TokensPerMinute = body.Optional("tokensPerMinute")?.Whole(1),
+            Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
+            Models = body.Optional("models")?.Items().Select(model => Limited(model, 256)).ToArray() ?? [],
+            ExpiresAt = body.Optional("expiresAt") is { } expires ? Instant(expires) : null,
+        };
+    }
+
+    private static string Limited(JsonView text, int length) => text.NonEmptyText() is var value && value.Length <= length ? value : throw text.Bad($"must be {length} characters or fewer");
+
+    private static string Matching(JsonView name) => Name().IsMatch(name.Text()) ? name.Text() : throw name.Bad("must be 1 to 64 letters, digits, '.', '_' or '-'");
+
+    private static DateTimeOffset Instant(JsonView text) =>
+        DateTimeOffset.TryParse(text.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant)
+            ? instant
+            : throw text.Bad("must be a time such as 2027-01-31T00:00:00Z");
+
+    private static void WriteMembers(Utf8JsonWriter json, KeyRecord key)
+    {
+        json.WriteString("keyId", key.Id.Value);
+        json.WriteString("name", key.Name);
+        json.WriteStartArray("scopes");
+        foreach (var scope in ScopeNames.Of(key.Scopes)) json.WriteStringValue(scope);
+        json.WriteEndArray();
+        json.WriteString("tenant", key.Tenant.Value);
+        json.WriteString("project", key.Project.Value);
+        json.WriteString("createdAt", key.CreatedAt);
+        if (key.ExpiresAt is { } expires) json.WriteString("expiresAt", expires);
+        if (key.RevokedAt is { } revoked) json.WriteString("revokedAt", revoked);
+        if (key.MonthlyBudget is { } budget) json.WriteNumber("monthlyBudget", budget.Usd);
+        if (key.RequestsPerSecond is { } rate) json.WriteNumber("requestsPerSecond", rate);
+        if (key.Burst is { } burst) json.WriteNumber("burst", burst);
+        if (key.TokensPerMinute is { } tokens) json.WriteNumber("tokensPerMinute", tokens);
+        if (key.Concurrency is { } calls) json.WriteNumber("concurrency", calls);
+        if (key.Models.Count == 0) return;
+        json.WriteStartArray("models");
+        foreach (var model in key.Models) json.WriteStringValue(model);
+        json.WriteEndArray();
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9._-]{1,64}$", RegexOptions.CultureInvariant)]
+    private static partial Regex Name();
+}

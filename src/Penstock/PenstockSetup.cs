@@ -1,0 +1,64 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Penstock.Configuration;
+using Penstock.Gateway;
+using Penstock.Gateway.Routing;
+using Penstock.Http;
+using Penstock.Kernel;
+using Penstock.Keys;
+using Penstock.Limits;
+using Penstock.Usage;
+
+namespace Penstock;
+
+/// <summary>
+/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>), the kinds of providers
+/// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
+/// </summary>
+public static class PenstockSetup
+{
+    public static IServiceCollection AddPenstock(this IServiceCollection services, EnvironmentKeys environment)
+    {
+        services.AddSingleton(environment);
+        services.AddSingleton(new IdSource());
+        services.AddSingleton(provider => new Drain(provider.GetRequiredService<TimeProvider>(), environment.Drain));
+        services.AddSingleton<KeyRing>();
+        services.AddSingleton<VirtualKeys>();
+        services.AddSingleton<KeyEndpoints>();
+        services.AddSingleton<LimitSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<LimitSection>());
+        services.AddSingleton<RequestLimits>();
+        services.AddSingleton<PriceSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
+        services.AddSingleton<UsageEndpoints>();
+        services.AddSingleton<MetricsText>();
+        services.AddGateway();
+        return services;
+    }
+
+    /// <summary>Sees to the operator's key; returns its text where one was made, to be printed once.</summary>
+    public static Task<string?> EnsureOperatorAsync(this IServiceProvider services, CancellationToken ct) =>
+        services.GetRequiredService<VirtualKeys>().EnsureOperatorAsync(services.GetRequiredService<EnvironmentKeys>().AdminKey, ct);
+
+    /// <summary>Adds a key under a fixed id; returns its text, or null where the id exists already.</summary>
+    public static Task<string?> AddSampleKeyAsync(this IServiceProvider services, KeyId id, ProjectId project, CancellationToken ct) =>
+        services.GetRequiredService<VirtualKeys>().AddSampleAsync(id, project, ct);
+
+    /// <summary>Where each tier and alias leads under the configuration in force, a line each.</summary>
+    public static IReadOnlyList<string> DescribeRouting(this IServiceProvider services) => services.GetRequiredService<Router>().Describe();
+
+    public static void MapPenstock<TApp>(this TApp app)
+        where TApp : IApplicationBuilder, IEndpointRouteBuilder
+    {
+        app.UseMiddleware<RequestEdge>();
+        app.UseRouting();
+        var services = app.ServiceProvider;
+        services.GetRequiredService<MetricsText>().Map(app);
+        app.MapHealth(services.GetRequiredService<Drain>());
+        app.MapOpenApi();
+        services.GetRequiredService<KeyEndpoints>().Map(app);
+        services.GetRequiredService<UsageEndpoints>().Map(app);
+        app.MapGateway();
+    }
+}

@@ -1,0 +1,9 @@
+using System.CommandLine;
+using Penstock.Cli;
+
+var root = new RootCommand("Penstock: configuration and the embedded store, from the command line. Run it in the folder the server runs in.")
+{
+    ConfigCommand.Create(),
+    DatabaseCommands.Create(),
+};
+return await root.Parse(args).InvokeAsync();

@@ -1,0 +1,41 @@
+using System.Net;
+using Microsoft.Extensions.Logging.Console;
+using Penstock.Configuration;
+
+namespace Penstock.Server;
+
+/// <summary>How this host runs Kestrel, logging and its own life.</summary>
+internal static class ServerSetup
+{
+    /// <summary>Time for booking after the last stream was cut.</summary>
+    private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(10);
+
+    public static void ConfigureServer(this IHostBuilder host, EnvironmentKeys environment) =>
+        host.ConfigureHostOptions(options => options.ShutdownTimeout = environment.Drain + AfterDrain);
+
+    public static void ConfigureServer(this IWebHostBuilder web, EnvironmentKeys environment) => web.ConfigureKestrel(kestrel =>
+    {
+        // On a laptop only this machine may call; port 0 can be had on one address only.
+        if (environment.Platform != PlatformEnvironment.Development) kestrel.ListenAnyIP(environment.Port);
+        else if (environment.Port == 0) kestrel.Listen(IPAddress.Loopback, 0);
+        else kestrel.ListenLocalhost(environment.Port);
+        kestrel.AddServerHeader = false;
+        // A model may think for minutes, and a client may read slowly: silence is ended by our own timeouts, not by a rate.
+        kestrel.Limits.MinResponseDataRate = null;
+        // The limit is the gateway's, read while reading: see Bodies.
+        kestrel.Limits.MaxRequestBodySize = null;
+    });
+
+    public static void ConfigureServer(this ILoggingBuilder logging)
+    {
+        logging.ClearProviders();
+        logging.SetMinimumLevel(LogLevel.Information);
+        logging.AddFilter("Microsoft", LogLevel.Warning);
+        // A person reads lines, a collector reads JSON.
+        if (Console.IsOutputRedirected) logging.AddJsonConsole(json => json.UseUtcTimestamp = true);
+        else logging.AddSimpleConsole(simple => (simple.SingleLine, simple.ColorBehavior) = (true, LoggerColorBehavior.Default));
+    }
+
+    public static void AddConfigFile(this IServiceCollection services) => services.AddSingleton(provider => new ConfigFile(
+        Path.Combine(Environment.CurrentDirectory, "penstock.json"), provider.GetServices<IConfigSection>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<ConfigFile>>()));
+}

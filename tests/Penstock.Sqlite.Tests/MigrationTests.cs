@@ -1,0 +1,131 @@
+using Penstock.Contracts;
+using Penstock.Sqlite.Native;
+using Xunit;
+
+namespace Penstock.Sqlite.Tests;
+
+public sealed class MigrationTests : IDisposable
+{
+    private const string ReadSchema = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master ORDER BY 1";
+    private const string ReadJournal = "SELECT number || name || hash || applied_at FROM schema_migrations ORDER BY 1";
+
+    private static readonly Migration First = new(1, "first", "CREATE TABLE one (a INTEGER); CREATE TABLE two (b INTEGER);");
+    private static readonly Migration Second = new(2, "second", "ALTER TABLE one ADD COLUMN c INTEGER; INSERT INTO one (a, c) VALUES (1, 2);");
+
+    private readonly TemporaryFolder _folder = new();
+    private readonly ManualTime _time = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_second_open_applies_nothing_and_changes_nothing()
+    {
+        List<string> schema, journal;
+        await using (var database = _folder.Open())
+        {
+            Assert.Equal(Migrations.All.Select(migration => new AppliedMigration(migration.Number, migration.Name)), database.Applied);
+            schema = await TextsAsync(database, ReadSchema);
+            journal = await TextsAsync(database, ReadJournal);
+        }
+
+        await using var again = _folder.Open();
+        Assert.Empty(again.Applied);
+        Assert.Equal(schema, await TextsAsync(again, ReadSchema));
+        Assert.Equal(journal, await TextsAsync(again, ReadJournal));
+    }
+
+    [Fact]
+    public void Only_what_is_missing_is_applied()
+    {
+        using var session = OpenSession();
+
+        Assert.Equal([new AppliedMigration(1, "first")], Migrations.Apply(session, "a.db", [First], _time));
+        Assert.Equal([new AppliedMigration(2, "second")], Migrations.Apply(session, "a.db", [First, Second], _time));
+        Assert.Empty(Migrations.Apply(session, "a.db", [First, Second], _time));
+    }
+
+    [Fact]
+    public void A_database_of_a_newer_build_is_refused_by_name()
+    {
+        using var session = OpenSession();
+        Migrations.Apply(session, "a.db", [First, Second], _time);
+
+        var error = Assert.Throws<SchemaException>(() => Migrations.Apply(session, "a.db", [First], _time));
+
+        Assert.Equal(
+            "The database a.db is of a newer Penstock: it is at migration 2 'second', and this build knows 1 ('first'). Run the newer build, or restore a backup made before the upgrade.",
+            error.Message);
+    }
+
+    [Fact]
+    public async Task Open_refuses_a_newer_database_and_gives_the_folder_back()
+    {
+        await using (var database = _folder.Open())
+        {
+            await database.WriteAsync(
+                session =>
+                {
+                    session.RunScript("INSERT INTO schema_migrations (number, name, hash, applied_at) VALUES (9, 'from the future', 'x', 0)");
+                    return true;
+                },
+                TestContext.Current.CancellationToken);
+        }
+
+        Assert.Contains("9 'from the future'", Assert.Throws<SchemaException>(_folder.Open).Message, StringComparison.Ordinal);
+        Assert.Throws<SchemaException>(_folder.Open);
+    }
+
+    [Fact]
+    public void A_step_that_was_edited_after_its_release_is_refused()
+    {
+        using var session = OpenSession();
+        Migrations.Apply(session, "a.db", [First], _time);
+
+        var error = Assert.Throws<SchemaException>(() => Migrations.Apply(session, "a.db", [First with { Sql = First.Sql + " " }], _time));
+
+        Assert.Contains("Migration 1 'first'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_step_that_fails_half_way_leaves_nothing_behind()
+    {
+        using var session = OpenSession();
+        var broken = new Migration(2, "broken", "CREATE TABLE three (a INTEGER); INSERT INTO missing VALUES (1);");
+
+        Assert.Throws<SqliteException>(() => Migrations.Apply(session, "a.db", [First, broken], _time));
+
+        Assert.DoesNotContain(Texts(session, ReadSchema), line => line.Contains("three", StringComparison.Ordinal));
+        Assert.Equal([new AppliedMigration(2, "second")], Migrations.Apply(session, "a.db", [First, Second], _time));
+    }
+
+    [Fact]
+    public void Line_ends_do_not_change_a_hash()
+    {
+        Assert.Equal(new Migration(1, "a", "x\ny").Hash, new Migration(1, "a", "x\r\ny").Hash);
+        Assert.NotEqual(new Migration(1, "a", "x\ny").Hash, new Migration(1, "a", "xy").Hash);
+    }
+
+    [Fact]
+    public void Released_steps_are_as_they_were_released()
+    {
+        // A line is added for each migration and never changed: databases carry these hashes.
+        Assert.Equal(["1 e09d40380cd33e4185bd650c771c625d915b4ac10114d230ccf83a9b0409df74"], Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
+    }
+
+    private Session OpenSession()
+    {
+        Directory.CreateDirectory(_folder.Path);
+        return Session.Open(Path.Combine(_folder.Path, "a.db"), readOnly: false);
+    }
+
+    private static Task<List<string>> TextsAsync(SqliteDatabase database, string sql) =>
+        database.ReadAsync(session => Texts(session, sql), TestContext.Current.CancellationToken);
+
+    private static List<string> Texts(Session session, string sql)
+    {
+        using var row = session.Use(sql);
+        var texts = new List<string>();
+        while (row.Step()) texts.Add(row.Text(0));
+        return texts;
+    }
+}

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+using Penstock.Sqlite.Usage;
+
+namespace Penstock.Sqlite.Tests;
+
+/// <summary>A second process on a data folder: this assembly, started again. It says what it did line by line.</summary>
+internal sealed class OtherProcess : IDisposable
+{
+    public const string Mark = "--other-process";
+    public const string Opened = "opened";
+    private const int Producers = 16;
+
+    private readonly Process _process;
+
+    private OtherProcess(Process process) => _process = process;
+
+    public int Pid => _process.Id;
+
+    /// <summary>Opens the store, says so, and keeps it until it is killed. Refused: says why, and ends.</summary>
+    public static OtherProcess Hold(string folder) => Start("hold", folder, "");
+
+    /// <summary>Appends from several tasks until it is killed, and names each attempt once its append has completed.</summary>
+    public static OtherProcess Append(string folder, string prefix) => Start("append", folder, prefix);
+
+    public async Task<string?> ReadLineAsync(CancellationToken ct) => await _process.StandardOutput.ReadLineAsync(ct);
+
+    /// <summary>SIGKILL: nothing in the process gets to run any more.</summary>
+    public async Task KillAsync(CancellationToken ct)
+    {
+        _process.Kill();
+        await _process.WaitForExitAsync(ct);
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited) _process.Kill();
+        _process.Dispose();
+    }
+
+    public static async Task<int> MainAsync(string[] args)
+    {
+        var (task, folder, prefix) = (args[0], args[1], args[2]);
+        try
+        {
+            await using var database = SqliteDatabase.Open(new SqliteOptions { DataFolder = folder });
+            Console.WriteLine(Opened);
+            await (task == "append" ? AppendForEverAsync(database, prefix) : Console.In.ReadLineAsync());
+            return 0;
+        }
+        catch (DataFolderInUseException e)
+        {
+            Console.WriteLine(e.Message);
+            return 3;
+        }
+    }
+
+    private static Task AppendForEverAsync(SqliteDatabase database, string prefix) => Task.WhenAll(Enumerable.Range(0, Producers).Select(async producer =>
+    {
+        var store = new SqliteUsageStore(database);
+        for (var i = 0; ; i++)
+        {
+            var row = Rows.Row($"{prefix}-{producer}-{i}");
+            await store.AppendAsync(row, CancellationToken.None);
+            Console.WriteLine(row.Attempt);
+        }
+    }));
+
+    private static OtherProcess Start(string task, string folder, string prefix)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardInput = true };
+        foreach (var argument in new[] { "exec", typeof(OtherProcess).Assembly.Location, Mark, task, folder, prefix }) start.ArgumentList.Add(argument);
+        return new OtherProcess(Process.Start(start)!);
+    }
+}
