@@ -16,7 +16,7 @@ internal sealed class ChatRoute(IVendor vendor)
             // 1. What the vendor would refuse.
             vendor.Authenticate(exchange.Http.Request);
             using var document = Parse(body);
-            var ask = vendor.Read(document.RootElement);
+            var ask = vendor.Read(document.RootElement, exchange.Http.Request);
             exchange.Note(call => call with { Model = ask.Model.Name, Streamed = ask.Stream });
 
             // 2. What a marker orders instead of an answer.

@@ -8,7 +8,7 @@ internal interface IVendor
     /// <summary>Checks the headers, then the body; throws <see cref="VendorRefusal"/>.</summary>
     void Authenticate(HttpRequest request);
 
-    Ask Read(JsonElement body);
+    Ask Read(JsonElement body, HttpRequest request);
 
     VendorRefusal NotJson();
 

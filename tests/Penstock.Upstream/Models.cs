@@ -4,8 +4,9 @@ namespace Penstock.Upstream;
 /// <param name="MaxOutput">Most tokens an answer may have.</param>
 /// <param name="Reasons">OpenAI: takes <c>max_completion_tokens</c> and <c>reasoning_effort</c>, and no sampling parameters.</param>
 /// <param name="Samples">Anthropic: takes <c>temperature</c>, <c>top_p</c> and <c>top_k</c>.</param>
+/// <param name="MidSystem">Anthropic: takes system messages between the turns.</param>
 /// <param name="Dimensions">Length of an embedding, 0 for chat models.</param>
-internal sealed record Model(string Name, int MaxOutput = 0, bool Reasons = false, bool Samples = true, int Dimensions = 0);
+internal sealed record Model(string Name, int MaxOutput = 0, bool Reasons = false, bool Samples = true, bool MidSystem = false, int Dimensions = 0);
 
 internal sealed class Models(IReadOnlyList<string> extra)
 {
@@ -24,8 +25,8 @@ internal sealed class Models(IReadOnlyList<string> extra)
         new("claude-haiku-4-5", 64_000), new("claude-haiku-4-5-20251001", 64_000),
         new("claude-sonnet-4-20250514", 64_000), new("claude-sonnet-4-5", 64_000), new("claude-sonnet-4-5-20250929", 64_000), new("claude-sonnet-4-6", 64_000),
         new("claude-opus-4-1-20250805", 32_000), new("claude-opus-4-5-20251101", 64_000), new("claude-opus-4-6", 128_000),
-        new("claude-opus-4-7", 128_000, Samples: false), new("claude-opus-4-8", 128_000, Samples: false), new("claude-sonnet-5", 128_000, Samples: false),
-        new("claude-opus-5", 128_000, Samples: false),
+        new("claude-opus-4-7", 128_000, Samples: false), new("claude-opus-4-8", 128_000, Samples: false, MidSystem: true), new("claude-sonnet-5", 128_000, Samples: false),
+        new("claude-opus-5", 128_000, Samples: false, MidSystem: true),
     ];
 
     public IReadOnlyList<Model> OpenAi { get; } = [.. OpenAiModels, .. extra.Select(name => new Model(name, 100_000))];

@@ -139,7 +139,7 @@ export function costOf({ model, billed }) {
   return usd / 1e6;
 }
 
-async function startUpstream() {
+export async function startUpstream() {
   const dll = process.env.PENSTOCK_UPSTREAM_DLL ?? newest('tests/Penstock.Upstream', 'Penstock.Upstream.dll');
   const child = run(dll, ['--port', '0'], process.env, os.tmpdir());
   const url = await child.says(/listening on (http:\S+)/);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -8,13 +9,23 @@ internal sealed partial class AnthropicMessages
 {
     private readonly List<string> _results = [];
     private readonly List<string> _images = [];
+    private readonly Model _model;
+    private readonly bool _citations;
+    private readonly List<string> _system = [];
     private List<string> _open = [];
 
-    public AnthropicMessages(Field messages)
+    /// <param name="citations">Whether the API version lets the user's text carry citations.</param>
+    public AnthropicMessages(Field messages, Model model, bool citations)
     {
+        (_model, _citations) = (model, citations);
         var items = messages.Items();
         if (items.Count == 0) throw messages.Bad("at least one message is required");
-        for (var i = 0; i < items.Count; i++) ReadMessage(items[i], i, i == items.Count - 1);
+        for (var i = 0; i < items.Count; i++)
+        {
+            if (items[i].Required("role") is { Kind: JsonValueKind.String } role && role.Text() == "system") ReadSystem(items[i], i == 0 ? "" : items[i - 1].Required("role").Text());
+            else ReadMessage(items[i], i, i == items.Count - 1);
+        }
+
         if (_open.Count > 0) throw Unanswered(items[^1].Path);
     }
 
@@ -26,6 +37,9 @@ internal sealed partial class AnthropicMessages
 
     public IReadOnlyList<string> Images => _images;
 
+    /// <summary>System messages between the turns.</summary>
+    public string System => string.Join(' ', _system);
+
     public long Tokens { get; private set; }
 
     public static void CheckCache(Field block)
@@ -33,6 +47,30 @@ internal sealed partial class AnthropicMessages
         if (block.Optional("cache_control") is not { } cache) return;
         cache.Only("type", "ttl").Required("type").OneOf("ephemeral");
         cache.Optional("ttl")?.OneOf("5m", "1h");
+    }
+
+    /// <summary>Newer models take instructions right after what the user says.</summary>
+    private void ReadSystem(Field message, string before)
+    {
+        if (!_model.MidSystem) throw AnthropicWording.Refuse("role 'system' is not supported on this model");
+        if (before != "user") throw message.Bad("a system message must follow a user message");
+        var content = message.Only("role", "content").Required("content");
+        Tokens += Words.PerMessage;
+        if (content.Kind == JsonValueKind.Array)
+        {
+            foreach (var block in content.Items(1))
+            {
+                block.Required("type").OneOf("text");
+                CheckCache(block);
+                _system.Add(ReadText(block, "system"));
+            }
+
+            return;
+        }
+
+        if (content.Text().Length == 0) throw message.Bad("system messages must have non-empty content");
+        Tokens += Words.Count(content.Text());
+        _system.Add(content.Text());
     }
 
     private void ReadMessage(Field message, int index, bool last)
@@ -73,7 +111,7 @@ internal sealed partial class AnthropicMessages
             CheckCache(block);
             switch (type)
             {
-                case "text": texts.Add(ReadText(block)); break;
+                case "text": texts.Add(ReadText(block, role)); break;
                 case "image": _images.Add(ReadImage(block)); break;
                 case "tool_use": ReadCall(block with { Path = block.Path + ".tool_use" }); break;
                 case "tool_result": ReadResult(block, before, answered, texts.Count); break;
@@ -85,12 +123,13 @@ internal sealed partial class AnthropicMessages
 
         List<string> missing = [.. before.Where(id => !answered.Contains(id))];
         if (missing.Count == 0) return string.Join(' ', texts);
-        var index = int.Parse(path.Split('.')[1], System.Globalization.CultureInfo.InvariantCulture);
+        var index = int.Parse(path.Split('.')[1], CultureInfo.InvariantCulture);
         throw Unanswered(content.Wording.Item("messages", index - 1), missing);
     }
 
-    private string ReadText(Field block)
+    private string ReadText(Field block, string role)
     {
+        if (!_citations && role == "user" && block.Optional("citations")?.Items().Count > 0) throw block.Bad("citations are not permitted in user messages");
         var text = block.Only("type", "text", "cache_control", "citations").Required("text").Text();
         if (text.Length == 0) throw AnthropicWording.Refuse("messages: text content blocks must be non-empty");
         if (string.IsNullOrWhiteSpace(text)) throw AnthropicWording.Refuse("messages: text content blocks must contain non-whitespace text");
@@ -137,7 +176,7 @@ internal sealed partial class AnthropicMessages
         foreach (var block in content.Items())
         {
             if (block.Required("type").OneOf("image", "text") == "image") texts.Add(ReadImage(block));
-            else texts.Add(ReadText(block));
+            else texts.Add(ReadText(block, "user"));
         }
 
         return string.Join(' ', texts);

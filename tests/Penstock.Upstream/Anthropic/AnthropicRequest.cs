@@ -6,25 +6,32 @@ namespace Penstock.Upstream.Anthropic;
 /// <summary>Checks a messages or count request as Anthropic does and reduces it to an <see cref="Ask"/>.</summary>
 internal sealed partial class AnthropicRequest(IReadOnlyList<Model> models)
 {
+    public const string Version2023 = "2023-06-01";
+
+    /// <summary>Knows no sampling parameters, and no citations in what the user says.</summary>
+    public const string Version2026 = "2026-10-21";
+
     private static readonly string[] Counted = ["messages", "model", "cache_control", "output_config", "speed", "system", "thinking", "tool_choice", "tools", "user_profile_id", "workspace_id"];
 
     private static readonly string[] Known =
     [
-        .. Counted, "max_tokens", "container", "diagnostics", "inference_geo", "metadata", "service_tier", "stop_sequences", "stream", "temperature", "top_k", "top_p",
+        .. Counted, "max_tokens", "container", "diagnostics", "inference_geo", "metadata", "service_tier", "stop_sequences", "stream",
     ];
 
+    private static readonly string[] KnownIn2023 = [.. Known, "temperature", "top_k", "top_p"];
+
     /// <param name="count">For <c>/v1/messages/count_tokens</c>, which takes no <c>max_tokens</c> and no sampling.</param>
-    public Ask Read(JsonElement json, bool count)
+    public Ask Read(JsonElement json, string version, bool count)
     {
-        var body = new Field(json, "", AnthropicWording.Instance).Only(count ? Counted : Known);
+        var body = new Field(json, "", AnthropicWording.Instance).Only(count ? Counted : version == Version2023 ? KnownIn2023 : Known);
         var name = body.Required("model").Text();
         var max = count ? (int?)null : body.Required("max_tokens").Whole(1, int.MaxValue);
-        var messages = new AnthropicMessages(body.Required("messages"));
         var model = models.FirstOrDefault(model => model.Name == name) ?? throw new VendorRefusal(404, "not_found_error", $"model: {name}");
+        var messages = new AnthropicMessages(body.Required("messages"), model, citations: version == Version2023);
         if (max > model.MaxOutput)
             throw AnthropicWording.Refuse($"max_tokens: {max} > {model.MaxOutput}, which is the maximum allowed number of output tokens for {name}");
 
-        var system = ReadSystem(body);
+        var system = string.Join(' ', ((string[])[ReadSystem(body), messages.System]).Where(text => text.Length > 0));
         var ask = new Ask
         {
             Model = model,
@@ -36,7 +43,7 @@ internal sealed partial class AnthropicRequest(IReadOnlyList<Model> models)
             Images = messages.Images,
             MaxTokens = max,
             Stops = ReadStops(body),
-            InputTokens = messages.Tokens + Words.Count(system),
+            InputTokens = messages.Tokens + Words.Count(ReadSystem(body)),
         };
         CheckSampling(body, model);
         CheckThinking(body, max);

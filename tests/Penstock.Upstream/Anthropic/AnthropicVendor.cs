@@ -18,14 +18,14 @@ internal sealed class AnthropicVendor(IReadOnlyList<Model> models, IReadOnlyList
         if (key.Length == 0 && bearer.StartsWith("Bearer ", StringComparison.Ordinal)) key = bearer["Bearer ".Length..];
         if (key.Length == 0) throw new VendorRefusal(401, "authentication_error", "x-api-key header is required");
         if (!keys.Contains(key)) throw new VendorRefusal(401, "authentication_error", "invalid x-api-key");
-        var version = request.Headers["anthropic-version"].ToString();
+        var version = VersionOf(request);
         if (version.Length == 0) throw AnthropicWording.Refuse("anthropic-version: header is required");
-        if (version is not ("2023-06-01" or "2023-01-01")) throw AnthropicWording.Refuse($"anthropic-version: \"{version}\" is not a valid version");
+        if (version is not (AnthropicRequest.Version2023 or AnthropicRequest.Version2026)) throw AnthropicWording.Refuse($"anthropic-version: \"{version}\" is not a valid version");
         if (HttpMethods.IsPost(request.Method) && request.ContentType?.StartsWith("application/json", StringComparison.OrdinalIgnoreCase) != true)
             throw AnthropicWording.Refuse("content-type: should be application/json");
     }
 
-    public Ask Read(JsonElement body) => _requests.Read(body, count: false);
+    public Ask Read(JsonElement body, HttpRequest request) => _requests.Read(body, VersionOf(request), count: false);
 
     public VendorRefusal NotJson() => AnthropicWording.Refuse("The request body is not valid JSON.");
 
@@ -94,7 +94,7 @@ internal sealed class AnthropicVendor(IReadOnlyList<Model> models, IReadOnlyList
         {
             Authenticate(exchange.Http.Request);
             using var document = JsonDocument.Parse(body);
-            var ask = _requests.Read(document.RootElement, count: true);
+            var ask = _requests.Read(document.RootElement, VersionOf(exchange.Http.Request), count: true);
             exchange.Note(call => call with { Model = ask.Model.Name });
             if (ask.Find("status") is { } order) throw Failure(order.Value(0, 500), ask.Model.Name);
             exchange.Close(SeenOutcome.Answered);
@@ -198,6 +198,8 @@ internal sealed class AnthropicVendor(IReadOnlyList<Model> models, IReadOnlyList
         json.WriteNumber("thinking_tokens", counts.Reasoning);
         json.WriteEndObject();
     }
+
+    private static string VersionOf(HttpRequest request) => request.Headers["anthropic-version"].ToString();
 
     private static string RequestId(int number) => string.Create(CultureInfo.InvariantCulture, $"req_anthropic{number:d8}");
 }

@@ -22,7 +22,7 @@ internal sealed class OpenAiVendor(IReadOnlyList<Model> models, IReadOnlyList<st
             throw new VendorRefusal(415, "invalid_request_error", $"Unsupported content type: '{request.ContentType}'. This API method only accepts 'application/json' requests, but you specified the header 'Content-Type: {request.ContentType}'. Please try again with a supported content type.", null, "unsupported_content_type");
     }
 
-    public Ask Read(JsonElement body) => _requests.Read(body);
+    public Ask Read(JsonElement body, HttpRequest request) => _requests.Read(body);
 
     public VendorRefusal NotJson() => OpenAiWording.Refuse(
         "We could not parse the JSON body of your request. (HINT: This likely means you aren't using your HTTP library correctly. The OpenAI API expects a JSON payload, but what was sent was not valid JSON.)");
