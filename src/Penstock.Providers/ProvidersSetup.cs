@@ -2,7 +2,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Gateway;
 using Penstock.Providers.Anthropic;
 using Penstock.Providers.Http;
+using Penstock.Providers.Local;
 using Penstock.Providers.OpenAi;
+using Penstock.Providers.Simulated;
 using Penstock.Providers.Tokens;
 
 namespace Penstock.Providers;
@@ -18,6 +20,8 @@ public static class ProvidersSetup
         services.AddSingleton<ITokenCounter>(provider => provider.GetRequiredService<TokenCounter>());
         services.AddSingleton<IProviderKind, OpenAiKind>();
         services.AddSingleton<IProviderKind, AnthropicKind>();
+        services.AddSingleton<IProviderKind, LocalKind>();
+        services.AddSingleton<IProviderKind, SimulatedKind>();
         return services;
     }
 }

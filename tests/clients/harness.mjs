@@ -23,10 +23,18 @@ export const serverOnly = direct ? { skip: 'needs Penstock' } : {};
 /** @param {{env?: Record<string, string>}} options more environment for Penstock; a null value removes a variable */
 export async function start(options = {}) {
   const upstream = await startUpstream();
-  const penstock = direct ? null : await startPenstock(upstream.url, options.env ?? {});
-  const session = new Session(upstream, penstock);
-  if (penstock) session.key = session.anthropicKey = (await session.createKey({ scopes: ['ai:complete', 'ai:embed'] })).apiKey;
-  return session;
+  let penstock = null;
+  try {
+    if (!direct) penstock = await startPenstock(upstream.url, options.env ?? {});
+    const session = new Session(upstream, penstock);
+    if (penstock) session.key = session.anthropicKey = (await session.createKey({ scopes: ['ai:complete', 'ai:embed'] })).apiKey;
+    return session;
+  } catch (error) {
+    // What still runs would keep the test process from ending.
+    await penstock?.stop();
+    await upstream.stop();
+    throw error;
+  }
 }
 
 class Session {
@@ -73,29 +81,39 @@ class Session {
     return answer.json();
   }
 
+  /** Runs work with a key of its own, whose usage therefore is that work's and no other's. */
+  async withOwnKey(work) {
+    if (direct) return work();
+    const { key, anthropicKey } = this;
+    this.key = this.anthropicKey = (await this.createKey({ scopes: ['ai:complete', 'ai:embed'] })).apiKey;
+    try {
+      return await work();
+    } finally {
+      Object.assign(this, { key, anthropicKey });
+    }
+  }
+
   /** Runs work, then checks that Penstock booked what the stand-in says it billed, to the token and the nano-dollar. */
   async booked(work) {
     await this.forget();
-    const before = direct ? null : await this.usage();
-    const result = await work();
-    if (direct) return result;
+    return this.withOwnKey(async () => {
+      const result = await work();
+      if (!direct) await until(() => this.assertBooked(), 2_000);
+      return result;
+    });
+  }
 
-    const calls = (await this.seen()).filter((call) => call.path === '/v1/embeddings' || call.path === '/v1/chat/completions' || call.path === '/v1/messages');
+  async assertBooked() {
+    const calls = (await this.seen()).filter((call) => ['/v1/chat/completions', '/v1/embeddings', '/v1/messages'].includes(call.path));
     assert.ok(calls.length > 0, 'the upstream saw no call');
     assert.ok(calls.every((call) => call.usageSent), 'a call without usage cannot be compared');
     const sum = (pick) => calls.reduce((total, call) => total + pick(call), 0);
-    const want = {
-      inputTokens: sum(({ billed }) => billed.input + billed.cacheRead + billed.cacheWrite5m + billed.cacheWrite1h),
-      outputTokens: sum(({ billed }) => billed.output + billed.reasoning),
-      totalCost: sum(costOf),
-    };
-    await until(async () => {
-      const after = await this.usage();
-      for (const name of ['inputTokens', 'outputTokens']) assert.equal(after[name] - before[name], want[name], name);
-      assert.equal(after.requests - before.requests, calls.length, 'requests');
-      assert.ok(Math.abs(after.totalCost - before.totalCost - want.totalCost) < 1e-9 * calls.length + 1e-12, `totalCost grew by ${after.totalCost - before.totalCost}, not ${want.totalCost}`);
-    }, 2_000);
-    return result;
+    const usage = await this.usage();
+    assert.equal(usage.requests, calls.length, 'requests');
+    assert.equal(usage.inputTokens, sum(({ billed }) => billed.input + billed.cacheRead + billed.cacheWrite5m + billed.cacheWrite1h), 'inputTokens');
+    assert.equal(usage.outputTokens, sum(({ billed }) => billed.output + billed.reasoning), 'outputTokens');
+    const cost = sum(costOf);
+    assert.ok(Math.abs(usage.totalCost - cost) < 1e-9 * calls.length + 1e-12, `totalCost is ${usage.totalCost}, not ${cost}`);
   }
 
   /** Resolves to how many ms after `since` the stand-in saw its client leave. */
@@ -165,7 +183,7 @@ async function startPenstock(upstream, more) {
   };
   for (const [name, value] of Object.entries(env)) if (value === null) delete env[name];
   const child = run(dll, [], env, data);
-  const said = await child.says(/Penstock is ready on (http:\/\/\S+)/);
+  const said = await child.says(/Penstock is ready on (http:\/\/[^\s"]+)/);
   const url = `http://127.0.0.1:${new URL(said).port}`;
   const stop = async () => {
     await child.stop();
@@ -198,7 +216,10 @@ function run(dll, args, env, cwd) {
   }
 
   const says = (pattern) => new Promise((resolve, reject) => {
-    const fail = (why) => reject(new Error(`${path.basename(dll)} ${why}. It said:\n${log.slice(-4_000)}`));
+    const fail = (why) => {
+      kill();
+      reject(new Error(`${path.basename(dll)} ${why}. It said:\n${log.slice(-4_000)}`));
+    };
     const timer = setTimeout(() => fail('was not ready within 30 s'), 30_000);
     const look = () => {
       const match = pattern.exec(log);

@@ -219,8 +219,10 @@ export function openaiCases(get, model) {
   });
 
   test('error: an unknown model is a NotFoundError', async () => {
-    const fail = client().chat.completions.create({ model: `${model}-nonesuch`, messages: say('hello') });
-    await assert.rejects(fail, (e) => e instanceof NotFoundError && e.code === 'model_not_found');
+    const name = (model) => client().chat.completions.create({ model, messages: say('hello') });
+    await assert.rejects(name('nonesuch'), (e) => e instanceof NotFoundError && e.code === 'model_not_found' && e.message.includes('nonesuch'));
+    // A name that only looks like a vendor's is refused for want of a price before the vendor is asked.
+    await assert.rejects(name(`${model}-nonesuch`), (e) => e instanceof NotFoundError && ['model_not_found', 'model_unpriced'].includes(e.code));
   });
 
   test('error: the vendor\'s rate limit is a RateLimitError with retry-after', async () => {

@@ -58,13 +58,13 @@ for (const model of direct ? ['gpt-4o-mini'] : ['gpt-4o-mini', 'claude-haiku-4-5
 
     for (const streamed of [false, true]) {
       test(`tools: parallel calls and the turn after, ${streamed ? 'streamed' : 'whole'}`, async () => {
-        const bound = chat().bindTools([weather]);
+        const bound = () => chat().bindTools([weather]);
         const asked = new HumanMessage('What is the weather in Paris and London?');
-        const first = await session.booked(() => turn(bound, [asked], streamed));
+        const first = await session.booked(() => turn(bound(), [asked], streamed));
         assert.deepEqual(first.tool_calls.map(({ name, args }) => ({ name, args })), [{ name: 'get_weather', args: { city: 'Paris' } }, { name: 'get_weather', args: { city: 'London' } }]);
         const results = first.tool_calls.map((call, i) => new ToolMessage({ tool_call_id: call.id, content: `result ${i + 1}` }));
         const history = new AIMessage({ content: first.content, tool_calls: first.tool_calls });
-        const second = await session.booked(() => turn(bound, [asked, history, ...results], streamed));
+        const second = await session.booked(() => turn(bound(), [asked, history, ...results], streamed));
         assert.equal(second.content, 'The tools said: result 1 | result 2');
       });
 
@@ -117,9 +117,9 @@ for (const model of direct ? ['gpt-4o-mini'] : ['gpt-4o-mini', 'claude-haiku-4-5
 
 describe('@langchain/openai, embeddings', () => {
   test('vectors of documents and of a query agree', async () => {
-    const embeddings = new OpenAIEmbeddings({ ...configuration(), model: 'text-embedding-3-small', dimensions: 256 });
-    const many = await session.booked(() => embeddings.embedDocuments(['first', 'second', 'third']));
+    const embeddings = () => new OpenAIEmbeddings({ ...configuration(), model: 'text-embedding-3-small', dimensions: 256 });
+    const many = await session.booked(() => embeddings().embedDocuments(['first', 'second', 'third']));
     assert.deepEqual(many.map((vector) => vector.length), [256, 256, 256]);
-    assert.deepEqual(await embeddings.embedQuery('second'), many[1]);
+    assert.deepEqual(await embeddings().embedQuery('second'), many[1]);
   });
 });

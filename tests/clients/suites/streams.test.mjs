@@ -69,26 +69,28 @@ for (const [name, dialect] of Object.entries(DIALECTS)) {
       });
     }
 
-    for (const [when, marker] of Object.entries({ 'before its headers': '[[silent:3000]]', 'before its first event': '[[silent:3000:after=0]]', 'in the middle': '[[silent:3000:after=2]]' })) {
-      for (const model of [own, other]) {
-        test(`pings while ${model} is silent for 3 s ${when}`, serverOnly, async () => {
-          const { answer, headersAt, pieces, all } = await watch(dialect, `one two three ${marker}`, model);
-          assert.equal(answer.status, 200);
-          assert.ok(headersAt < IDLE, `headers came after ${headersAt} ms`);
-          let last = headersAt;
-          for (const { at } of pieces) {
-            assert.ok(at - last < IDLE, `silent from ${Math.round(last)} to ${Math.round(at)} ms`);
-            last = at;
-          }
-          const pings = pieces.flatMap(({ at, text }) => text.split('\n').filter((line) => dialect.ping.test(line)).map(() => at));
-          const during = pings.filter((at) => at > 500 && at < 3_000);
-          assert.ok(during.length >= 2, `pings at ${pings.map(Math.round)}`);
-          assert.ok(during[0] < 1_700, `the first ping came at ${during[0]} ms`);
-          assert.equal(textIn(dialect, all), 'You said: one two three');
-          assert.ok(all.endsWith(dialect.last));
-        });
+    describe('while the vendor is silent', { ...serverOnly, concurrency: true }, () => {
+      for (const [when, marker] of Object.entries({ 'before its headers': '[[silent:3000]]', 'before its first event': '[[silent:3000:after=0]]', 'in the middle': '[[silent:3000:after=2]]' })) {
+        for (const model of [own, other]) {
+          test(`pings for 3 s ${when}, ${model}`, async () => {
+            const { answer, headersAt, pieces, all } = await watch(dialect, `one two three ${marker}`, model);
+            assert.equal(answer.status, 200);
+            assert.ok(headersAt < IDLE, `headers came after ${headersAt} ms`);
+            let last = headersAt;
+            for (const { at } of pieces) {
+              assert.ok(at - last < IDLE, `silent from ${Math.round(last)} to ${Math.round(at)} ms`);
+              last = at;
+            }
+            const pings = pieces.flatMap(({ at, text }) => text.split('\n').filter((line) => dialect.ping.test(line)).map(() => at));
+            const during = pings.filter((at) => at > 500 && at < 3_000);
+            assert.ok(during.length >= 2, `pings at ${pings.map(Math.round)}`);
+            assert.ok(during[0] < 1_700, `the first ping came at ${during[0]} ms`);
+            assert.equal(textIn(dialect, all), 'You said: one two three');
+            assert.ok(all.endsWith(dialect.last));
+          });
+        }
       }
-    }
+    });
 
     test('no pings where the vendor is not silent', serverOnly, async () => {
       const { all } = await watch(dialect, 'hello', other);
