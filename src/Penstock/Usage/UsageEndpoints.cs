@@ -60,6 +60,7 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
         foreach (var name in query.Keys)
         {
             if (!Parameters.Contains(name)) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is no parameter here. Known: {string.Join(", ", Parameters)}."));
+            if (query[name].Count > 1) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is given more than once; give it once."));
         }
 
         return new UsageQuery
@@ -81,7 +82,7 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private static DateTimeOffset? Instant(IQueryCollection query, string name)
     {
         if (Text(query, name) is not { } text) return null;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant)
+        return IsoTime.TryParse(text, out var instant)
             ? instant
             : throw new RefusedException(Refusal.Invalid(name, $"'{name}' must be a time such as 2026-11-30 or 2026-11-30T12:00:00Z."));
     }
@@ -93,9 +94,13 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private static UsageGrouping Grouping(string? name)
     {
         if (name is null) return UsageGrouping.None;
-        return char.IsAsciiLetter(name[0]) && Enum.TryParse<UsageGrouping>(name, ignoreCase: true, out var grouping)
-            ? grouping
-            : throw new RefusedException(Refusal.Invalid("groupBy", $"'groupBy' must be one of {string.Join(", ", Enum.GetNames<UsageGrouping>().Select(n => n.ToLowerInvariant()))}."));
+        foreach (var grouping in Enum.GetValues<UsageGrouping>())
+        {
+            // Enum.TryParse would also take numbers, and add up names with commas between them.
+            if (grouping.ToString().Equals(name, StringComparison.OrdinalIgnoreCase)) return grouping;
+        }
+
+        throw new RefusedException(Refusal.Invalid("groupBy", $"'groupBy' must be one of {string.Join(", ", Enum.GetNames<UsageGrouping>().Select(n => n.ToLowerInvariant()))}."));
     }
 
     private static void WriteSum(Utf8JsonWriter json, UsageSum sum)
