@@ -23,7 +23,7 @@ internal static class Bodies
             var read = await NextAsync(reader, http);
             if (read.Buffer.Length > limit)
             {
-                // Given back, or the server logs an error of its own when it comes to drop the rest.
+                // What was read is given back: Kestrel cannot close a body that somebody still reads.
                 reader.AdvanceTo(read.Buffer.End);
                 throw new RefusedException(TooLarge(limit));
             }
