@@ -91,11 +91,10 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
 
     private static string? Conversation(HttpContext http, ChatCall call)
     {
-        // The dialect has read the body's own and held it to its limit.
-        if (http.Request.Headers[ConversationHeader].ToString() is not { Length: > 0 } header) return call.Conversation;
-        return JsonView.CountUpTo(header, LongestConversation) <= LongestConversation
-            ? header
-            : throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer."));
+        var conversation = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? header : call.Conversation;
+        return conversation is null || (JsonView.CountUpTo(conversation, LongestConversation) <= LongestConversation && OneLine.Is(conversation))
+            ? conversation
+            : throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer, none of them a control character."));
     }
 }
 
