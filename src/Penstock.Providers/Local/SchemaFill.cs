@@ -35,7 +35,7 @@ internal sealed class SchemaFill
     {
         using var document = Parse(schema);
         var fill = new SchemaFill(document.RootElement, prompt, findings, ct);
-        var filled = fill.Value(document.RootElement, "", 0) ?? throw Cannot("no value of finite depth satisfies it");
+        var filled = fill.Value(document.RootElement, "", 0) ?? throw Cannot("no value can satisfy it");
         var text = Write(filled.Node);
         using var made = JsonDocument.Parse(text);
         return new SchemaCheck(document.RootElement).Problem(made.RootElement) is { } problem ? throw Cannot(problem) : text;
@@ -182,7 +182,8 @@ internal sealed class SchemaFill
     {
         var schema = Schema.Read(_root, items);
         if (schema.Impossible || most == 0) return [];
-        if (schema.Enumerated() is null && schema.Alternatives().Count == 0 && schema.Types()[0] is "string" or "integer" or "number")
+        var simple = schema.Enumerated() is null && schema.Member("const") is null;
+        if (simple && schema.Alternatives().Count == 0 && schema.Types()[0] is "string" or "integer" or "number")
         {
             return [.. _leaf.Several(schema, name, (int)most)];
         }

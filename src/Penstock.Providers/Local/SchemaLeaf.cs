@@ -96,10 +96,11 @@ internal sealed class SchemaLeaf(Prompt prompt, Findings findings)
     private IReadOnlyList<string> ListFor(Schema items, IReadOnlyList<string> words, int most)
     {
         if (OfFormat(items.Text("format")) is { } formatted) return formatted;
+        if (HasFormat(items)) return [];
         if (findings.OfShape(words) is { } shaped) return shaped;
         if (findings.Fields.Find(words) is { } listed) return listed.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         if (words.Any(word => word is "sentences" or "points" or "bullets" or "highlights" or "summary" or "quotes" or "steps")) return findings.Summary(Math.Min(most, 5));
-        return HasFormat(items) ? [] : findings.Phrases;
+        return findings.Phrases;
     }
 
     private IEnumerable<string> Candidates(Schema schema, string name)

@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.Extensions.Logging;
 using Penstock.Kernel;
 
@@ -21,6 +22,8 @@ public sealed partial class ConfigFile(string path, IEnumerable<IConfigSection> 
     private readonly IReadOnlyList<IConfigSection> _sections = [.. sections];
     private ITimer? _timer;
     private byte[] _seen = [];
+    private bool _blank;
+    private string? _told;
 
     /// <summary>Reads the file; an absent one is an empty one. Throws <see cref="ConfigException"/>.</summary>
     public void Load()
@@ -38,19 +41,32 @@ public sealed partial class ConfigFile(string path, IEnumerable<IConfigSection> 
         try
         {
             var bytes = Bytes();
+            _told = null;
             if (bytes.AsSpan().SequenceEqual(_seen)) return;
+            // Who writes a file may empty or remove it for a moment: nothing at all counts when it is still so at the next poll.
+            _blank = IsBlank(bytes) && !_blank;
+            if (_blank) return;
             _seen = bytes;
             Apply(bytes);
             LogReloaded(path);
         }
         catch (ConfigException e)
         {
-            foreach (var error in e.Errors) LogRefused(path, error);
+            Refuse(e.Errors);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            LogRefused(path, e.Message);
+            Refuse([e.Message]);
         }
+    }
+
+    /// <summary>Tells it once, not at every poll.</summary>
+    private void Refuse(IReadOnlyList<string> errors)
+    {
+        var all = string.Join('\n', errors);
+        if (all == _told) return;
+        _told = all;
+        foreach (var error in errors) LogRefused(path, error);
     }
 
     private byte[] Bytes()
@@ -79,13 +95,17 @@ public sealed partial class ConfigFile(string path, IEnumerable<IConfigSection> 
     {
         try
         {
-            return JsonView.Parse(bytes.AsSpan().Trim(" \r\n\t"u8).IsEmpty ? "{}"u8.ToArray() : bytes);
+            // Some editors put a mark before the text.
+            var text = bytes.AsSpan().StartsWith(Encoding.UTF8.Preamble) ? bytes.AsMemory(Encoding.UTF8.Preamble.Length) : bytes;
+            return JsonView.Parse(IsBlank(text.Span) ? "{}"u8.ToArray() : text);
         }
         catch (RefusedException e)
         {
             throw new ConfigException([e.Refusal.Message.Replace("The body", "The file", StringComparison.Ordinal)]);
         }
     }
+
+    private static bool IsBlank(ReadOnlySpan<byte> text) => text.Trim(" \r\n\t"u8).IsEmpty;
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Path} changed and is in force")]
     private partial void LogReloaded(string path);

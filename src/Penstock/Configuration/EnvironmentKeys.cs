@@ -102,7 +102,12 @@ public sealed partial record EnvironmentKeys
         public PlatformEnvironment Choice(string name, PlatformEnvironment otherwise)
         {
             if (Text(name) is not { } text) return otherwise;
-            if (Enum.TryParse<PlatformEnvironment>(text, ignoreCase: true, out var choice) && !char.IsAsciiDigit(text[0])) return choice;
+            foreach (var choice in Enum.GetValues<PlatformEnvironment>())
+            {
+                // Enum.TryParse would also take numbers, and add up names with commas between them.
+                if (choice.ToString().Equals(text, StringComparison.OrdinalIgnoreCase)) return choice;
+            }
+
             Errors.Add($"{name} must be development, staging or production, not '{text}'.");
             return otherwise;
         }
@@ -111,7 +116,8 @@ public sealed partial record EnvironmentKeys
         {
             if (Text(name) is not { } text) return null;
             if (Uri.TryCreate(text, UriKind.Absolute, out var url) && url.Scheme is "http" or "https") return url;
-            Errors.Add($"{name} must be an http or https URL, not '{text}'.");
+            // A URL may hold a password or be one, as a webhook's is: it is not repeated.
+            Errors.Add($"{name} must be an http or https URL such as https://api.example.com/v1.");
             return null;
         }
 
@@ -149,12 +155,12 @@ public sealed partial record EnvironmentKeys
         }
     }
 
-    [GeneratedRegex(@"^[a-z]{2}(-[a-z]+)+-\d$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^[a-z]{2}(-[a-z]+)+-[0-9]\z", RegexOptions.CultureInvariant)]
     private static partial Regex Region();
 
-    [GeneratedRegex(@"^\d{12}$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^[0-9]{12}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Account();
 
-    [GeneratedRegex(@"^[^@\s]+@[^@\s]+\.[^@\s]+$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^[^@\s]+@[^@\s]+\.[^@\s]+\z", RegexOptions.CultureInvariant)]
     private static partial Regex Mail();
 }

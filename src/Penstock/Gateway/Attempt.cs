@@ -51,7 +51,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     public void Meter(TokenCounts counts, bool estimated)
     {
         Heard = true;
-        _usage = new UsageReported(counts, Final: true);
+        _usage = new UsageReported(counts.Bounded(), Final: true);
         _estimated = estimated;
     }
 
@@ -91,7 +91,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
             RefusalDelta delta => delta.Text,
             _ => null,
         };
-        if (update is UsageReported usage) _usage = usage;
+        if (update is UsageReported usage) _usage = usage with { Counts = usage.Counts.Bounded() };
         if (text is not { Length: > 0 }) return;
         _firstToken ??= time.GetElapsedTime(_started);
         _written.Append(text);

@@ -102,9 +102,9 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
     private static string? Conversation(HttpContext http, ChatCall call)
     {
         var conversation = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? header : call.Conversation;
-        return conversation is { Length: > LongestConversation }
-            ? throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer."))
-            : conversation;
+        return conversation is null || (JsonView.CountUpTo(conversation, LongestConversation) <= LongestConversation && OneLine.Is(conversation))
+            ? conversation
+            : throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer, none of them a control character."));
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Diagnostics.Metrics;
 using Penstock.Usage;
 
@@ -7,6 +8,11 @@ namespace Penstock.Gateway;
 internal sealed class GatewayMetrics
 {
     public const string MeterName = "Penstock";
+
+    /// <summary>Our own codes of a failed attempt. A provider's code is in the ledger; as a label it would be without bounds.</summary>
+    private static readonly FrozenSet<string> ErrorTypes = FrozenSet.Create(
+        "body_too_large", "client_gone", "internal_error", "model_not_found", "provider_cut_short", "provider_failed", "provider_overloaded", "provider_quota_spent",
+        "provider_rate_limited", "provider_rejected", "provider_timed_out", "provider_unauthorized", "provider_unreachable", "shutting_down");
 
     private readonly Histogram<long> _tokens;
     private readonly Histogram<double> _duration;
@@ -32,7 +38,7 @@ internal sealed class GatewayMetrics
         _tokens.Record(row.Tokens.TotalInput, operation, provider, named, new("gen_ai.token.type", "input"));
         _tokens.Record(row.Tokens.TotalOutput, operation, provider, named, new("gen_ai.token.type", "output"));
         if (row.Error is null) _duration.Record(elapsed.TotalSeconds, operation, provider, named);
-        else _duration.Record(elapsed.TotalSeconds, operation, provider, named, new("error.type", row.Error));
+        else _duration.Record(elapsed.TotalSeconds, operation, provider, named, new("error.type", ErrorTypes.Contains(row.Error) ? row.Error : "_OTHER"));
         if (firstToken is { } first) _firstToken.Record(first.TotalSeconds, operation, provider, named);
         _cost.Add((double)row.Cost.Usd, operation, provider, named);
     }

@@ -8,7 +8,7 @@ internal static class ProviderFaults
     public static Refusal ToRefusal(this ProviderException fault, string provider) => fault.Fault switch
     {
         ProviderFault.Rejected when fault.Status == 413 => new(RefusalKind.TooLarge, "body_too_large", fault.Message),
-        ProviderFault.Rejected => new(RefusalKind.Invalid, fault.Code ?? "provider_rejected", fault.Message) { Field = fault.Field },
+        ProviderFault.Rejected => new(RefusalKind.Invalid, Named(fault.Code) ?? "provider_rejected", fault.Message) { Field = fault.Field },
         ProviderFault.ModelUnknown => new(RefusalKind.NotFound, "model_not_found", fault.Message) { Field = "model" },
         ProviderFault.Limited => new(RefusalKind.Limited, "provider_rate_limited", fault.Message) { RetryAfter = fault.RetryAfter ?? TimeSpan.FromSeconds(1) },
         ProviderFault.Unauthorized => new(RefusalKind.ProviderFailed, "provider_unauthorized", $"Provider '{provider}' refused Penstock's own credentials. Its operator must mend them.") { Retryable = false },
@@ -19,6 +19,10 @@ internal static class ProviderFaults
         ProviderFault.CutShort => new(RefusalKind.ProviderFailed, "provider_cut_short", fault.Message),
         _ => new(RefusalKind.ProviderFailed, "provider_failed", fault.Message),
     };
+
+    /// <summary>A provider's own code where it is one: it goes into the ledger and the log.</summary>
+    private static string? Named(string? code) =>
+        code is { Length: > 0 and <= 64 } && code.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or '.') ? code : null;
 
     /// <summary>True where the provider said no before it did any work, so that nothing was billed.</summary>
     public static bool BilledNothing(this ProviderException fault) => fault.Fault == ProviderFault.Unreachable || fault.Status is >= 400;

@@ -14,6 +14,8 @@ namespace Penstock.Gateway;
 /// <summary>Carries a provider's answer to the client. However it ends, the attempt is booked once, and a client never sees the end of an answer that is not.</summary>
 internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 {
+    private const int MostUnflushed = 64 * 1024;
+
     /// <summary>Books, then writes the whole answer. The cost is known by then and stands in a header.</summary>
     public async Task WholeAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
     {
@@ -37,13 +39,13 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
                 if (!frame.Last) continue;
                 return (frame, await SettleAsync(exchange));
             }
+
+            throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
             throw await FailAsync(http, exchange, e);
         }
-
-        throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");
     }
 
     public async Task StreamAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
@@ -75,6 +77,8 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             if (!frame.Last)
             {
                 writer.WriteFrame(frame, output);
+                // A provider that never makes us wait must not make us hold its whole answer.
+                if (output.UnflushedBytes >= MostUnflushed) await FlushAsync(output, stop.Token);
                 continue;
             }
 

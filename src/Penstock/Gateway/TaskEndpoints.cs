@@ -36,8 +36,9 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var field = multiple ? "labels" : "label";
         var instruction = multiple ? "Name every label that fits the text the user sends, or none." : "Name the one label that fits the text the user sends best.";
 
-        var (answer, receipt, target) = await AskAsync(http, caller, body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", Schema(field, labels, multiple), text);
-        var chosen = (multiple ? answer.Items().Select(item => item.Text()) : [answer.Text()]).Where(labels.Contains).Distinct().ToArray();
+        var call = Call(body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", Schema(field, labels, multiple), text);
+        var (named, receipt, target) = await AskAsync(http, caller, call, answer => multiple ? Texts(answer) : [answer.Text()]);
+        var chosen = named.Where(labels.Contains).Distinct().ToArray();
         if (!multiple && chosen.Length == 0) throw Unfit(target, "named none of the labels");
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
@@ -55,8 +56,9 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var text = body.Required("text").NonEmptyText();
         var count = body.Optional("count")?.Whole(1, MostSuggestions) ?? 3;
 
-        var (answer, receipt, target) = await AskAsync(http, caller, body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", Schema("suggestions", null, true), text);
-        var suggestions = answer.Items().Select(item => item.Text()).Where(item => item.Length > 0).Take(count).ToArray();
+        var call = Call(body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", Schema("suggestions", null, true), text);
+        var (texts, receipt, target) = await AskAsync(http, caller, call, Texts);
+        var suggestions = texts.Where(item => item.Length > 0).Take(count).ToArray();
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             WriteArray(json, "suggestions", suggestions);
@@ -64,19 +66,23 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         });
     }
 
-    private async Task<(JsonView Field, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Keys.Caller caller, JsonView body, string field, string system, string schema, string text)
+    private static ChatCall Call(JsonView body, string field, string system, string schema, string text) => new()
     {
-        var call = new ChatCall
-        {
-            Dialect = Dialect.Native,
-            Model = body.Optional("model")?.NonEmptyText() ?? DefaultModel,
-            Messages = [new ChatMessage(ChatRole.System, [new TextPart(system)]), new ChatMessage(ChatRole.User, [new TextPart(text)])],
-            ResponseFormat = new ResponseFormat(field, schema, Strict: true),
-        };
+        Dialect = Dialect.Native,
+        Model = body.Optional("model")?.NonEmptyText() ?? DefaultModel,
+        Messages = [new ChatMessage(ChatRole.System, [new TextPart(system)]), new ChatMessage(ChatRole.User, [new TextPart(text)])],
+        ResponseFormat = new ResponseFormat(field, schema, Strict: true),
+    };
+
+    private static string[] Texts(JsonView answer) => [.. answer.Items().Select(item => item.Text())];
+
+    /// <param name="read">Reads the one field of the answer. What it refuses is the provider's to answer for, not the client's.</param>
+    private async Task<(string[] Texts, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Keys.Caller caller, ChatCall call, Func<JsonView, string[]> read)
+    {
         var (answer, receipt, target) = await pipeline.AskAsync(http, caller, call);
         try
         {
-            return (JsonView.Parse(Encoding.UTF8.GetBytes(answer.First.Text)).Required(field), receipt, target);
+            return (read(JsonView.Parse(Encoding.UTF8.GetBytes(answer.First.Text)).Required(call.ResponseFormat!.Name!)), receipt, target);
         }
         catch (RefusedException)
         {

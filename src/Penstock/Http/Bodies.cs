@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using Microsoft.AspNetCore.Http;
 using Penstock.Kernel;
 
@@ -19,7 +20,7 @@ internal static class Bodies
         var reader = http.Request.BodyReader;
         while (true)
         {
-            var read = await reader.ReadAsync(http.RequestAborted);
+            var read = await NextAsync(reader, http);
             if (read.Buffer.Length > limit)
             {
                 // What was read is given back: Kestrel cannot close a body that somebody still reads.
@@ -36,6 +37,20 @@ internal static class Bodies
             var body = read.Buffer.ToArray();
             reader.AdvanceTo(read.Buffer.End);
             return body;
+        }
+    }
+
+    private static async ValueTask<ReadResult> NextAsync(PipeReader reader, HttpContext http)
+    {
+        try
+        {
+            return await reader.ReadAsync(http.RequestAborted);
+        }
+        catch (IOException e) when (e is not BadHttpRequestException)
+        {
+            // The connection was reset, which the token may say only a moment later. The server must not try to read the rest.
+            http.Abort();
+            throw new ClientGoneException(http.RequestAborted);
         }
     }
 }

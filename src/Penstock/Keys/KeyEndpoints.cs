@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
@@ -10,7 +9,7 @@ using Penstock.Kernel;
 namespace Penstock.Keys;
 
 /// <summary><c>/v1/auth/keys</c>: admins manage the keys of their own tenant; an operator may name another.</summary>
-internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
+internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeProvider time)
 {
     private const int MaxBody = 64 * 1024;
     private static readonly TimeSpan LongestGrace = TimeSpan.FromDays(1);
@@ -28,7 +27,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
     {
         var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
         var body = JsonView.Parse(await Bodies.ReadAsync(http, MaxBody));
-        var draft = Read(body, caller);
+        var draft = Read(body, caller, TenantOf(http, caller), time.GetUtcNow());
         var (text, key) = await keys.CreateAsync((made, now) => draft with { Id = made.Id, Hash = made.Hash(), CreatedAt = now }, http.RequestAborted);
         http.Response.Headers.Location = $"/v1/auth/keys/{key.Id}";
         await Json.WriteAsync(http, StatusCodes.Status201Created, json =>
@@ -65,14 +64,14 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
 
     private async Task RevokeAsync(HttpContext http)
     {
-        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
-        await keys.RevokeAsync(TenantOf(http, caller), IdOf(http), http.RequestAborted);
+        var key = await FindToChangeAsync(http);
+        await keys.RevokeAsync(key.Tenant, key.Id, http.RequestAborted);
         http.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private async Task RotateAsync(HttpContext http)
     {
-        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        var key = await FindToChangeAsync(http);
         var bytes = await Bodies.ReadAsync(http, MaxBody);
         var grace = TimeSpan.Zero;
         if (!bytes.IsEmpty)
@@ -82,12 +81,22 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
             grace = TimeSpan.FromSeconds(body.Optional("graceSeconds")?.Whole(0, (int)LongestGrace.TotalSeconds) ?? 0);
         }
 
-        var text = await keys.RotateAsync(TenantOf(http, caller), IdOf(http), grace, http.RequestAborted);
+        var text = await keys.RotateAsync(key.Tenant, key.Id, grace, http.RequestAborted);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteString("apiKey", text.Text);
             json.WriteString("keyId", text.Id.Value);
         });
+    }
+
+    /// <summary>Whoever rotates a key learns its secret: an admin who could rotate an operator's would be the operator.</summary>
+    private async Task<KeyRecord> FindToChangeAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
+        var key = await keys.GetAsync(TenantOf(http, caller), IdOf(http), http.RequestAborted);
+        return !key.Scopes.HasFlag(Scopes.Operator) || caller.Has(Scopes.Operator)
+            ? key
+            : throw new RefusedException(new Refusal(RefusalKind.Forbidden, "missing_scope", $"Only an operator's key may change '{key.Id}', which is an operator's."));
     }
 
     private static KeyId IdOf(HttpContext http) => new((string)http.Request.RouteValues["id"]!);
@@ -102,7 +111,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
         return new TenantId(tenant);
     }
 
-    private static KeyRecord Read(JsonView body, Caller caller)
+    private static KeyRecord Read(JsonView body, Caller caller, TenantId usual, DateTimeOffset now)
     {
         body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "expiresAt");
         var scopes = body.Required("scopes").Items().Aggregate(Scopes.None, (all, name) => all | ScopeNames.Read(name));
@@ -115,28 +124,27 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
             Id = default,
             Hash = default,
             CreatedAt = default,
-            Name = Limited(body.Required("name"), 200),
+            Name = body.Required("name").ShortText(200),
             Scopes = scopes,
-            Tenant = body.Optional("tenant") is { } tenant ? Named(tenant.Text(), "tenant", caller) : caller.Tenant,
+            Tenant = body.Optional("tenant") is { } tenant ? Named(tenant.Text(), "tenant", caller) : usual,
             Project = body.Optional("project") is { } project ? new ProjectId(Matching(project)) : ProjectId.Default,
             MonthlyBudget = body.Optional("monthlyBudget") is { } budget ? Money.FromUsd(budget.Decimal(0, 1_000_000_000)) : null,
             RequestsPerSecond = body.Optional("requestsPerSecond")?.Number(0.001, 1_000_000),
             Burst = body.Optional("burst")?.Whole(1, 1_000_000),
             TokensPerMinute = body.Optional("tokensPerMinute")?.Whole(1),
             Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
-            Models = body.Optional("models")?.Items().Select(model => Limited(model, 256)).ToArray() ?? [],
-            ExpiresAt = body.Optional("expiresAt") is { } expires ? Instant(expires) : null,
+            Models = body.Optional("models")?.Items().Select(model => model.ShortText(256)).ToArray() ?? [],
+            ExpiresAt = body.Optional("expiresAt") is { } expires ? Later(expires, now) : null,
         };
     }
 
-    private static string Limited(JsonView text, int length) => text.NonEmptyText() is var value && value.Length <= length ? value : throw text.Bad($"must be {length} characters or fewer");
-
     private static string Matching(JsonView name) => Name().IsMatch(name.Text()) ? name.Text() : throw name.Bad("must be 1 to 64 letters, digits, '.', '_' or '-'");
 
-    private static DateTimeOffset Instant(JsonView text) =>
-        DateTimeOffset.TryParse(text.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant)
-            ? instant
-            : throw text.Bad("must be a time such as 2027-01-31T00:00:00Z");
+    private static DateTimeOffset Later(JsonView text, DateTimeOffset now)
+    {
+        if (!RequestTime.TryRead(text.Text(), out var instant)) throw text.Bad("must be a time such as 2027-01-31T00:00:00Z");
+        return instant > now ? instant : throw text.Bad("must lie in the future");
+    }
 
     private static void WriteMembers(Utf8JsonWriter json, KeyRecord key)
     {
@@ -161,6 +169,6 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
         json.WriteEndArray();
     }
 
-    [GeneratedRegex("^[A-Za-z0-9._-]{1,64}$", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"^[A-Za-z0-9._-]{1,64}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Name();
 }

@@ -31,9 +31,18 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time)
         if (!KeyText.TryParse(Sent(http.Request.Headers), out var sent)) throw Unknown("The API key is malformed; ours look like 'sk-pen-<id>-<secret>'.");
 
         var now = time.GetUtcNow();
-        var key = await FindAsync(sent.Id, http.RequestAborted);
+        var hash = sent.Hash();
+        var (key, remembered) = await FindAsync(sent.Id, http.RequestAborted);
         // The comparison runs for unknown ids too, so that time tells nothing about which ids exist.
-        var matches = Matches(key, sent.Hash(), now);
+        var matches = Matches(key, hash, now);
+        if (remembered && !matches)
+        {
+            // The key may have been rotated on another node: a new secret works everywhere at once.
+            Forget(sent.Id);
+            (key, _) = await FindAsync(sent.Id, http.RequestAborted);
+            matches = Matches(key, hash, now);
+        }
+
         if (key is null || !matches || key.RevokedAt is not null) throw Unknown("The API key is unknown or revoked.");
         if (key.ExpiresAt <= now) throw Unknown($"The API key '{key.Id}' expired on {key.ExpiresAt:yyyy-MM-dd}.");
 
@@ -53,16 +62,16 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time)
         throw Unknown("No API key was sent. Send 'Authorization: Bearer sk-pen-…' or 'x-api-key: sk-pen-…'.");
     }
 
-    private async ValueTask<KeyRecord?> FindAsync(KeyId id, CancellationToken ct)
+    private async ValueTask<(KeyRecord? Key, bool Remembered)> FindAsync(KeyId id, CancellationToken ct)
     {
-        if (_recent.TryGetValue(id, out var recent) && time.GetElapsedTime(recent.At) < Remembered) return recent.Key;
+        if (_recent.TryGetValue(id, out var recent) && time.GetElapsedTime(recent.At) < Remembered) return (recent.Key, true);
 
         // The age counts from before the read: a revocation that lands during it is not outlived.
         var at = time.GetTimestamp();
         var key = await store.FindAsync(id, ct);
         if (_recent.Count >= MostRemembered) _recent.Clear();
         if (key is not null) _recent[id] = (key, at);
-        return key;
+        return (key, false);
     }
 
     private static bool Matches(KeyRecord? key, ReadOnlySpan<byte> hash, DateTimeOffset now)

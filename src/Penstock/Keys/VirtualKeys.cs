@@ -48,7 +48,8 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, T
             return null;
         }
 
-        if ((await store.ListAsync(TenantId.Default, ct)).Any(key => key.Scopes.HasFlag(Scopes.Operator) && key.RevokedAt is null)) return null;
+        var now = time.GetUtcNow();
+        if ((await store.ListAsync(TenantId.Default, ct)).Any(key => key.Scopes.HasFlag(Scopes.Operator) && key.RevokedAt is null && !(key.ExpiresAt <= now))) return null;
         return (await CreateAsync(OperatorKey, ct)).Text.Text;
     }
 

@@ -17,8 +17,14 @@ internal sealed class RequestLimits(LimitSection section, TimeProvider time)
         var rate = caller.Key.RequestsPerSecond ?? section.Current.RequestsPerSecond;
         var burst = caller.Key.Burst ?? section.Current.Burst;
         var now = time.GetTimestamp();
-        if (_buckets.Count >= MostBuckets) Forget(now);
-        var wait = _buckets.GetOrAdd((caller.Tenant, caller.Key.Id), static (_, state) => new Bucket(state.burst, state.now), (burst, now)).Take(rate, burst, now, time);
+        if (!_buckets.TryGetValue((caller.Tenant, caller.Key.Id), out var bucket))
+        {
+            // Counting takes every lock of the dictionary, so only a key not seen before pays for it.
+            if (_buckets.Count >= MostBuckets) Forget(now);
+            bucket = _buckets.GetOrAdd((caller.Tenant, caller.Key.Id), static (_, state) => new Bucket(state.burst, state.now), (burst, now));
+        }
+
+        var wait = bucket.Take(rate, burst, now, time);
         if (wait == TimeSpan.Zero) return;
         throw new RefusedException(new Refusal(RefusalKind.Limited, "rate_limit_exceeded", FormattableString.Invariant($"Key '{caller.Key.Id}' may send {rate:0.###} requests a second (burst {burst}). The next one passes in {wait.TotalSeconds:0.00} s.")) { RetryAfter = wait });
     }
@@ -34,6 +40,9 @@ internal sealed class RequestLimits(LimitSection section, TimeProvider time)
 
     private sealed class Bucket(double tokens, long at)
     {
+        /// <summary>What rounding may lack of a whole token; far less than a tick's worth at any rate.</summary>
+        private const double Rounding = 1e-9;
+
         private readonly Lock _lock = new();
         private double _tokens = tokens;
         private long _at = at;
@@ -45,8 +54,9 @@ internal sealed class RequestLimits(LimitSection section, TimeProvider time)
                 var elapsed = Math.Max(0, time.GetElapsedTime(_at, now).TotalSeconds);
                 _tokens = Math.Min(burst, _tokens + (elapsed * rate));
                 _at = Math.Max(_at, now);
-                if (_tokens < 1) return TimeSpan.FromSeconds((1 - _tokens) / rate);
-                _tokens--;
+                // Rounded up to the tick: whoever waits as told passes.
+                if (_tokens < 1 - Rounding) return TimeSpan.FromTicks((long)Math.Ceiling((1 - _tokens) / rate * TimeSpan.TicksPerSecond));
+                _tokens = Math.Max(0, _tokens - 1);
                 return TimeSpan.Zero;
             }
         }

@@ -41,10 +41,12 @@ public sealed class PriceSection : IConfigSection
         entry.AllowOnly(RateNames);
         _ = entry.Required("input");
         var classes = new Dictionary<string, Rates> { [ModelPrice.Standard] = ReadRates(entry, default) };
+        // Left out, the output would be free; only embeddings have none.
+        if (shipped.Find(name) is { Mode: not "embedding" }) _ = entry.Required("output");
         if (shipped.Find(name) is { } known) return known with { Classes = classes, LongContexts = [] };
 
         var slash = name.IndexOf('/', StringComparison.Ordinal);
-        if (slash <= 0) throw entry.Bad("is no model of the shipped table; name it 'provider/model'");
+        if (slash <= 0 || slash == name.Length - 1) throw entry.Bad("is no model of the shipped table; name it 'provider/model'");
         return new ModelPrice { Model = name, Vendor = name[..slash], Mode = entry.Optional("output") is null ? "embedding" : "chat", Classes = classes };
     }
 
@@ -87,7 +89,7 @@ public sealed class PriceSection : IConfigSection
     private static Rates ReadRates(JsonView rates, Rates otherwise)
     {
         var input = Pico("input") ?? otherwise.Input;
-        var write = Pico("cacheWrite") ?? (otherwise.CacheWrite5m > 0 ? otherwise.CacheWrite5m : input);
+        var write = Pico("cacheWrite") ?? Math.Max(otherwise.CacheWrite5m, input);
         return new Rates(
             input,
             Pico("cacheRead") ?? (otherwise.CacheRead > 0 ? otherwise.CacheRead : input),

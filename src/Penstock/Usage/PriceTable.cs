@@ -14,7 +14,7 @@ public readonly record struct Rates(long Input, long CacheRead, long CacheWrite5
     }
 }
 
-/// <summary>From this many input tokens on, the whole request is priced at other rates.</summary>
+/// <summary>With more input tokens than <paramref name="Above"/>, cached ones included, the whole request is priced at other rates.</summary>
 public sealed record LongContext(long Above, Rates Rates);
 
 /// <summary>What one model costs and can take.</summary>

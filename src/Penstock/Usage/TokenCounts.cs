@@ -6,6 +6,9 @@ namespace Penstock.Usage;
 /// </summary>
 public readonly record struct TokenCounts(long Input, long CacheRead, long CacheWrite5m, long CacheWrite1h, long Output, long Reasoning)
 {
+    /// <summary>More than any model reads or writes at once.</summary>
+    private const long Most = 1_000_000_000;
+
     public static TokenCounts Of(long input, long output) => new(input, 0, 0, 0, output, 0);
 
     /// <summary>Everything the model read, cached or not (OpenAI's <c>prompt_tokens</c>).</summary>
@@ -15,4 +18,9 @@ public readonly record struct TokenCounts(long Input, long CacheRead, long Cache
     public long TotalOutput => Output + Reasoning;
 
     public long Total => TotalInput + TotalOutput;
+
+    /// <summary>Each count from 0 to 10⁹: a provider that claims another is not believed, and no sum or cost of it overflows.</summary>
+    public TokenCounts Bounded() => new(Bounded(Input), Bounded(CacheRead), Bounded(CacheWrite5m), Bounded(CacheWrite1h), Bounded(Output), Bounded(Reasoning));
+
+    private static long Bounded(long count) => Math.Clamp(count, 0, Most);
 }

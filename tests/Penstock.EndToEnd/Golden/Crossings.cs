@@ -10,7 +10,7 @@ internal static class Crossings
 {
     private const string Tool = """ "tools":[{"type":"function","function":{"name":"look","parameters":{"type":"object"}}}] """;
 
-    public static IReadOnlyList<Crossing> All { get; } = [.. OpenAiSettings(), .. OpenAiMessages(), .. AnthropicSettings(), .. AnthropicMessages(), .. Native()];
+    public static IReadOnlyList<Crossing> All { get; } = [.. OpenAiSettings(), .. OpenAiMessages(), .. AnthropicSettings(), .. AnthropicMessages(), .. Native(), .. Here()];
 
     private static IEnumerable<Crossing> OpenAiSettings()
     {
@@ -86,6 +86,22 @@ internal static class Crossings
         yield return new("anthropic", "messages[1].content[0]", """ "messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"y"}]},{"role":"user","content":"z"}] """);
         yield return new("anthropic", "messages[1].content[1]", """ "messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"text","text":"y"},{"type":"redacted_thinking","data":"ZGF0YQ=="}]},{"role":"user","content":"z"}] """);
         yield return new("anthropic", "messages[2].content[1].content[1]", """ "messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"a","name":"look","input":{}},{"type":"tool_use","id":"b","name":"look","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"a","content":"y"},{"type":"tool_result","tool_use_id":"b","content":[{"type":"text","text":"y"},{"type":"image","source":{"type":"url","url":"https://example.com/a.png"}}]}]}] """);
+    }
+
+    private static IEnumerable<Crossing> Here()
+    {
+        const string Local = "local";
+        yield return new("openai", "n", """ "n":2 """, Local);
+        yield return new("openai", "logprobs", """ "logprobs":true """, Local);
+        yield return new("openai", "metadata", """ "metadata":{"team":"a"} """, Local);
+        yield return new("openai", "tools", Tool, Local);
+        yield return new("openai", "response_format.json_schema.schema.properties.a.pattern", """ "response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","properties":{"a":{"type":"string","pattern":"^x"}}}}} """, Local);
+        yield return new("openai", "messages", """ "messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]}] """, Local);
+        yield return new("anthropic", "thinking", """ "thinking":{"type":"enabled","budget_tokens":1024} """, Local);
+        yield return new("anthropic", "tools", """ "tools":[{"name":"look","input_schema":{"type":"object"}}] """, Local);
+        yield return new("native", "tools", """ "tools":[{"name":"look"}] """, Local);
+        yield return new("openai", "n", """ "n":2 """, "simulated");
+        yield return new("anthropic", "messages[0].content[0]", """ "messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"x"}}]}] """, "simulated");
     }
 
     private static IEnumerable<Crossing> Native()

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Penstock.Configuration;
+using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Usage;
@@ -72,7 +73,8 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
 
     private Target Find(RoutingTable table, string name, string mode)
     {
-        if (name.Length is 0 or > LongestName) throw Unknown(name.Length == 0 ? "" : name[..40] + "…");
+        if (name.Length is 0 or > LongestName || !OneLine.Is(name))
+            throw new RefusedException(new Refusal(RefusalKind.NotFound, "model_not_found", $"A model's name has 1 to {LongestName} characters, none of them a control character. GET /v1/models lists what there is.") { Field = "model" });
         if (table.Aliases.TryGetValue(name, out var alias)) return First(table, alias, mode);
         if (table.Tiers.TryGetValue(name, out var tier)) return First(table, tier, mode);
 

@@ -55,7 +55,8 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
     private ProviderSettings ReadProvider(string name, JsonView entry)
     {
         entry.AllowOnly("kind", "baseUrl", "apiKey", "connectTimeoutSeconds", "idleTimeoutSeconds");
-        if (name.Length is 0 or > 64 || name.Contains('/', StringComparison.Ordinal)) throw entry.Bad("must be named by 1 to 64 characters without '/'");
+        // The name goes into a header and stands before the '/' of a target.
+        if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')) throw entry.Bad("must be named by 1 to 64 letters, digits, '.', '_' or '-'");
         var kind = entry.Optional("kind")?.OneOf([.. _kinds.Keys]) ?? (_kinds.ContainsKey(name) ? name : throw entry.Bad($"needs 'kind': one of {string.Join(", ", _kinds.Keys)}"));
         var url = entry.Optional("baseUrl") is { } given ? Url(given) : null;
         var settings = new ProviderSettings(name, kind, url, entry.Optional("apiKey") is { } key ? Secret(key) : null);

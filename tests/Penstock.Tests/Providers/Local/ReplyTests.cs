@@ -24,6 +24,15 @@ public sealed class ReplyTests
     }
 
     [Fact]
+    public async Task A_summary_does_not_say_the_same_twice()
+    {
+        var summary = await Asking.Ask(
+            "Summarise in 2 sentences:\nThe gate meters every call to a model. The gate meters every single call to a model. The ledger keeps each booked token for years. The gate meters calls.");
+        Assert.Contains("ledger", summary, StringComparison.Ordinal);
+        Assert.Contains("gate", summary, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_system_prompt_can_ask_for_the_summary_and_its_bullets()
     {
         var summary = await Asking.Ask(Article, "You summarize what users send as three bullets.");

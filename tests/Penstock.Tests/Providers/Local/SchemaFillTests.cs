@@ -54,6 +54,11 @@ public sealed class SchemaFillTests
     public async Task Where_the_text_has_nothing_values_are_neutral_and_valid(string schema, string answer) => Assert.Equal(answer, await Asking.Ask("…", schema: schema));
 
     [Theory]
+    [InlineData("""{"type":"array","items":{"const":"k"},"minItems":1}""", "[\"k\"]")]
+    [InlineData("""{"type":"array","items":{"type":"string","format":"uuid"},"minItems":1}""", "[\"00000000-0000-0000-0000-000000000000\"]")]
+    public async Task Phrases_of_the_text_do_not_stand_where_they_are_not_valid(string schema, string answer) => Assert.Equal(answer, await Asking.Ask(Ticket, schema: schema));
+
+    [Theory]
     [InlineData("""{"type":"object","properties":{"n":{"$ref":"#"}},"required":["n"]}""")]
     [InlineData("""{"type":"integer","minimum":2,"maximum":1}""")]
     [InlineData("""{"type":"string","minLength":2,"maxLength":1}""")]

@@ -47,11 +47,18 @@ public sealed class TokenizerTests
     public void Models_are_counted_with_their_own_vocabulary(string model, string? rules) =>
         Assert.Equal(rules, Tokenizers.RulesOf(model)?.ToString().ToLowerInvariant());
 
+    /// <summary>Unoptimised code is given more time; quadratic work would take minutes either way.</summary>
+#if DEBUG
+    private const double Seconds = 5;
+#else
+    private const double Seconds = 1;
+#endif
+
     public static TheoryData<string> HostileTexts => ["spaces", "letter", "mixed", "marks", "upper then lower", "digits", "quotes", "emoji", "line breaks", "half pairs", "random letters"];
 
     [Theory]
     [MemberData(nameof(HostileTexts))]
-    public void A_megabyte_of_hostile_text_takes_less_than_a_second(string kind)
+    public void A_megabyte_of_hostile_text_takes_no_more_than_a_second(string kind)
     {
         // Half a pair becomes three bytes.
         var text = Hostile(kind, kind == "half pairs" ? 333_333 : 1_000_000);
@@ -60,14 +67,14 @@ public sealed class TokenizerTests
             var tokenizer = RankFiles.Loaded().ForModel(model)!;
             // The best of three: a busy machine may stop one, quadratic work stops all.
             var best = TimeSpan.MaxValue;
-            for (var attempt = 0; attempt < 3 && best > TimeSpan.FromSeconds(1); attempt++)
+            for (var attempt = 0; attempt < 3 && best > TimeSpan.FromSeconds(Seconds); attempt++)
             {
                 var clock = Stopwatch.StartNew();
                 Assert.InRange(tokenizer.Count(text).Tokens, 1, Encoding.UTF8.GetByteCount(text));
                 best = clock.Elapsed;
             }
 
-            Assert.InRange(best.TotalSeconds, 0, 1);
+            Assert.InRange(best.TotalSeconds, 0, Seconds);
         }
     }
 

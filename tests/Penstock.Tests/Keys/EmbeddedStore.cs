@@ -1,0 +1,26 @@
+using Microsoft.Extensions.DependencyInjection;
+using Penstock.Keys;
+using Penstock.Sqlite;
+using Penstock.Usage;
+
+namespace Penstock.Tests.Keys;
+
+/// <summary>The embedded store in a folder of its own, gone after the test.</summary>
+internal sealed class EmbeddedStore : IAsyncDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("penstock-");
+    private readonly ServiceProvider _services;
+
+    public EmbeddedStore() =>
+        _services = new ServiceCollection().AddSqliteStore(new SqliteOptions { DataFolder = Path.Combine(_folder.FullName, "data") }).BuildServiceProvider();
+
+    public IKeyStore Keys => _services.GetRequiredService<IKeyStore>();
+
+    public IUsageStore Usage => _services.GetRequiredService<IUsageStore>();
+
+    public async ValueTask DisposeAsync()
+    {
+        await _services.DisposeAsync();
+        _folder.Delete(recursive: true);
+    }
+}
