@@ -22,7 +22,7 @@ internal sealed class ChatEndpoints(ChatPipeline pipeline)
     public void Map(IEndpointRouteBuilder routes)
     {
         Map(routes, "/v1/chat/completions", _openAi);
-        Map(routes, "/v1/messages", _anthropic, Anthropic);
+        Map(routes, "/v1/messages", _anthropic, (http, call) => call with { PassHeaders = Headers(http) });
         routes.MapPost("/v1/messages/count_tokens", CountAsync).WithMetadata(_anthropic.Errors);
         Map(routes, "/v1/complete", _native);
         Map(routes, "/v1/stream", _native, (_, call) => call with { Stream = true });
@@ -30,21 +30,19 @@ internal sealed class ChatEndpoints(ChatPipeline pipeline)
 
     private async Task CountAsync(HttpContext http)
     {
-        var count = await pipeline.CountAsync(http, body => Anthropic(http, AnthropicDialect.ReadCount(body)));
+        var count = await pipeline.CountAsync(http, body => AnthropicDialect.ReadCount(body) with { PassHeaders = Headers(http) });
         var output = new ArrayBufferWriter<byte>(64);
         AnthropicLists.WriteCount(count.Tokens, output);
         await Json.SendAsync(http, StatusCodes.Status200OK, output.WrittenMemory);
     }
 
-    private static ChatCall Anthropic(HttpContext http, ChatCall call)
+    /// <summary>Names the request in Anthropic's way, and takes the headers that go on to it.</summary>
+    private static KeyValuePair<string, string>[] Headers(HttpContext http)
     {
-        // Anthropic's clients look for the id under this name, on answers as on errors.
+        // Anthropic's clients read the id under this name, on answers and not only on errors.
         http.Response.Headers["request-id"] = RequestScope.Of(http).Id.Value;
-        return call with { PassHeaders = Passed(http) };
+        return http.Request.Headers[Beta].ToString() is { Length: > 0 } beta ? [new(Beta, beta)] : [];
     }
-
-    private static KeyValuePair<string, string>[] Passed(HttpContext http) =>
-        http.Request.Headers[Beta].ToString() is { Length: > 0 } beta ? [new(Beta, beta)] : [];
 
     private void Map(IEndpointRouteBuilder routes, string path, IChatDialect dialect, Func<HttpContext, ChatCall, ChatCall>? adjust = null) =>
         routes.MapPost(path, (RequestDelegate)(http => pipeline.RunAsync(http, dialect, adjust is null ? null : call => adjust(http, call)))).WithMetadata(dialect.Errors);
