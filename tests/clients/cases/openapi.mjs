@@ -84,8 +84,9 @@ portable.countMessageTokens = portable.createMessage;
 
 /** Documented statuses that no request of this suite can bring about. */
 export const unseen = {
+  402: 'budgets have a suite of their own, budgets.test.mjs',
   500: 'a bug; none may be found',
-  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'listAttempts'],
+  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget'],
 };
 
 // ---- bodies -----------------------------------------------------------------------------------------------------------------
@@ -146,6 +147,8 @@ export const examples = {
     { name: 'everything', scopes: ['ai:complete', 'ai:embed', 'agent:run', 'admin', 'operator'], tenant: 'acme', project: 'website', monthlyBudget: 12.5, requestsPerSecond: 0.5, burst: 3, tokensPerMinute: 1000, concurrency: 4, models: ['fast', GPT], expiresAt: '2099-01-31T00:00:00Z' },
   ],
   rotateKey: [{ graceSeconds: 60 }, { graceSeconds: 0 }, {}],
+  putBudget: [{ scope: 'user', name: 'nobody', limit: 5000 }, { scope: 'user', name: 'nobody', limit: 5000.5, period: 'day', hard: false, timeZone: 'Europe/Zurich' }],
+  deleteBudget: [{ scope: 'user', name: 'nobody else', period: 'week' }],
   complete: [
     native('simulated', 'Hello'), nativeTurns('simulated'), nativeTurns(GPT), { ...nativeTurns(CLAUDE), topP: null }, native('fast', 'Hello'), native('local', 'Water flows. It turns a wheel.'), native(`openai/${GPT}`, 'Hello', { seed: 7, frequencyPenalty: 1, presencePenalty: -1 }),
     native(CLAUDE, 'Hello', { topK: 5 }), native('simulated', 'weather', { tools: [weather], toolChoice: { name: 'get_weather' } }), native(GPT, 'the weather in Paris and London', { tools: [weather], toolChoice: 'required' }),

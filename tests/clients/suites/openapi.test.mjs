@@ -17,6 +17,7 @@ const SEED = Number(process.env.PENSTOCK_SEED ?? 20261130);
 const AT_ONCE = 8;
 const VALID = 16;
 const CHANGED = Number(process.env.PENSTOCK_CHANGES ?? 54);
+const SUCCESS = { createKey: 201, deleteBudget: 404 };
 const EVERY_SCOPE = ['ai:complete', 'ai:embed', 'agent:run', 'admin', 'operator'];
 
 const text = fs.readFileSync(COMMITTED, 'utf8');
@@ -155,7 +156,7 @@ async function cases() {
 /** What needs no body, written by hand. */
 function plain() {
   const some = [];
-  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'listAttempts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
+  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getBudget', 'listAttempts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
   const anthropic = { 'anthropic-version': '2023-06-01' };
   some.push({ operation: 'listModels', label: "in Anthropic's shape", headers: anthropic, status: 200 });
   for (const model of [GPT, CLAUDE, 'fast', 'local']) some.push({ operation: 'getModel', label: model, path: { model }, status: 200 }, { operation: 'getModel', label: `${model} in Anthropic's shape`, path: { model }, headers: anthropic, status: 200 });
@@ -175,6 +176,8 @@ function plain() {
     for (const tenant of ['acme', 'nobody', 'no such ✗', 'x'.repeat(65), '../', ['acme', 'acme'], '']) some.push({ operation, label: `tenant ${tenant}`, path: { id: 'ffff' }, query: { tenant } });
     some.push({ operation, label: 'beyond its tenant', path: { id: 'ffff' }, query: { tenant: 'nobody' }, key: keys.tenantAdmin, status: 403 });
   }
+  const someone = { scope: 'user', name: 'someone', period: 'day' };
+  some.push({ operation: 'putBudget', label: 'one to remove', body: JSON.stringify({ ...someone, limit: 5000 }), status: 200, then: { operation: 'deleteBudget', label: 'the one', body: JSON.stringify(someone), status: 204 } });
   some.push({ operation: 'createKey', label: 'beyond its tenant', body: '{"name":"x","scopes":["admin"],"tenant":"nobody"}', key: keys.tenantAdmin, status: 403 });
   some.push({ operation: 'createKey', label: 'beyond its scope', body: '{"name":"x","scopes":["operator"]}', key: keys.tenantAdmin, status: 403 });
   return some;
@@ -236,7 +239,7 @@ function queries() {
 
 /** Examples, bodies made from the schema, and both with one thing changed. */
 function bodies({ id, bodySchema, pointer }) {
-  const some = examples[id].map((body, index) => ({ operation: id, label: `example ${index}`, body: JSON.stringify(body), status: id === 'createKey' ? 201 : 200 }));
+  const some = examples[id].map((body, index) => ({ operation: id, label: `example ${index}`, body: JSON.stringify(body), status: SUCCESS[id] ?? 200 }));
   const made = [];
   for (let tries = 0; made.length < VALID && tries < VALID * 60; tries++) {
     const fill = made.length < 2 ? 'minimal' : made.length < VALID / 2 ? 'maximal' : 'random';
@@ -263,7 +266,8 @@ function pinned(id, body, fill, crossing) {
     if (body.tools) body.tools = structuredClone(examples[id].find((example) => example.tools).tools);
   }
   if (fill === 'minimal' && body.model === undefined) return body;
-  if (id !== 'createKey' && id !== 'rotateKey') body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
+  if (id === 'putBudget' || id === 'deleteBudget') Object.assign(body, { scope: 'user', name: 'nobody' }, 'limit' in body ? { limit: 5000 } : {});
+  else if (id !== 'createKey' && id !== 'rotateKey') body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
   if (body.dimensions > 64) body.dimensions = roll.pick([64, 65_536]);
   return agreed(body);
 }
