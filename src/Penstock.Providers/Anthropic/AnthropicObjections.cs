@@ -32,7 +32,7 @@ internal static class AnthropicObjections
     {
         for (var i = 0; i < call.Messages.Count; i++)
         {
-            if (OfMessage(call.Messages[i], $"messages[{i}]", target) is { } refusal) return refusal;
+            if (OfMessage(call.Messages[i], call.PathOf(i), target) is { } refusal) return refusal;
         }
 
         return AnthropicTurns.Of(call).Count > 0
@@ -63,6 +63,10 @@ internal static class AnthropicObjections
     {
         OpaquePart opaque => Refusal.CannotCross(opaque.Path, target),
         ImagePart { Detail: not null } => Refusal.CannotCross($"{path}.image_url.detail", target, "Anthropic chooses the detail; leave it out, or say 'auto'."),
+        ImagePart { Url: { } url } when !url.StartsWith("https://", StringComparison.OrdinalIgnoreCase) =>
+            Refusal.CannotCross($"{path}.image_url.url", target, "Anthropic fetches images from https addresses only; give one, or send the image as base64."),
+        ImagePart { MediaType: not (null or "image/jpeg" or "image/png" or "image/gif" or "image/webp") } =>
+            Refusal.CannotCross($"{path}.image_url.url", target, "Anthropic takes image/jpeg, image/png, image/gif and image/webp."),
         ThinkingPart { Signature: null or "" } => Refusal.CannotCross(path, target, "Anthropic takes back only its own reasoning, signed; leave it out."),
         _ => null,
     };

@@ -18,49 +18,39 @@ internal static class OpenAiCrossing
         if (call.TopK is not null) return Refusal.CannotCross(call.Dialect == Dialect.Anthropic ? "top_k" : "topK", target);
         if (call.Stop.Count > MostStops)
             return Refusal.CannotCross(call.Dialect == Dialect.Anthropic ? "stop_sequences" : "stop", target, $"It takes at most {MostStops} stop sequences; remove {call.Stop.Count - MostStops}.");
-        foreach (var message in call.Messages)
+        for (var i = 0; i < call.Messages.Count; i++)
         {
-            if (InMessage(message, target) is { } refusal) return refusal;
+            if (InMessage(call.Messages[i], call.PathOf(i), target) is { } refusal) return refusal;
         }
 
         return null;
     }
 
-    private static Refusal? InMessage(ChatMessage message, string target)
+    private static Refusal? InMessage(ChatMessage message, string path, string target)
     {
-        foreach (var part in message.Parts)
-        {
-            var inside = part is ToolResultPart result ? result.Content : [];
-            foreach (var piece in inside)
-            {
-                if (InToolResult(piece, target) is { } refusal) return refusal;
-            }
-
-            if (InPart(part, message.Role, target) is { } obstacle) return obstacle;
-        }
-
-        return null;
+        if (message is { Role: ChatRole.Tool, Parts: [ToolResultPart result] })
+            return result.Content.Select((piece, i) => InToolResult(piece, $"{path}.content[{i}]", target)).FirstOrDefault(found => found is not null);
+        return message.Parts.Select((part, i) => InPart(part, message.Role, $"{path}.content[{i}]", target)).FirstOrDefault(found => found is not null);
     }
 
-    private static Refusal? InPart(ChatPart part, ChatRole role, string target) => (part, role) switch
+    private static Refusal? InPart(ChatPart part, ChatRole role, string path, string target) => (part, role) switch
     {
         (OpaquePart opaque, _) => Refusal.CannotCross(opaque.Path, target),
-        (ThinkingPart, _) => InMessages("thinking", "Leave out the 'thinking' blocks of earlier answers, or go on with the model that wrote them.", target),
-        (RedactedThinkingPart, _) => InMessages("redacted_thinking", "Leave out the 'redacted_thinking' blocks of earlier answers, or go on with the model that wrote them.", target),
-        (ImagePart, not ChatRole.User) => InMessages("image", "Images are taken in user messages only; move it there.", target),
-        (ToolCallPart or RefusedPart, not ChatRole.Assistant) => InMessages("tool call", "Tool calls and refusals stand in assistant messages only.", target),
-        (ToolResultPart, not ChatRole.Tool) => InMessages("tool result", "Tool results stand in tool messages only.", target),
+        // Unsigned reasoning came from a server of this dialect, and goes back to the field it came from.
+        (ThinkingPart { Signature: null or "" }, ChatRole.Assistant) => null,
+        (ThinkingPart, _) => Refusal.CannotCross(path, target, "It is a 'thinking' block: leave it out, or go on with the model that wrote it."),
+        (RedactedThinkingPart, _) => Refusal.CannotCross(path, target, "It is a 'redacted_thinking' block: leave it out, or go on with the model that wrote it."),
+        (ImagePart, not ChatRole.User) => Refusal.CannotCross(path, target, "Images are taken in user messages only; move it there."),
+        (ToolCallPart or RefusedPart, not ChatRole.Assistant) => Refusal.CannotCross(path, target, "Tool calls and refusals stand in assistant messages only."),
+        (ToolResultPart, _) => Refusal.CannotCross(path, target, "Tool results stand in tool messages only, one in each."),
         _ => null,
     };
 
-    private static Refusal? InToolResult(ChatPart part, string target) => part switch
+    private static Refusal? InToolResult(ChatPart part, string path, string target) => part switch
     {
         TextPart => null,
         OpaquePart opaque => Refusal.CannotCross(opaque.Path, target),
-        ImagePart => InMessages("image of a tool result", "Tool results are text there; describe the image, or send it in a user message.", target),
-        _ => InMessages("part of a tool result", "Tool results are text there.", target),
+        ImagePart => Refusal.CannotCross(path, target, "Tool results are text there; describe the image, or send it in a user message."),
+        _ => Refusal.CannotCross(path, target, "Tool results are text there."),
     };
-
-    // Where a message stood in the client's body is not known here, so the field is the list.
-    private static Refusal InMessages(string what, string instead, string target) => Refusal.CannotCross(what, target, instead) with { Field = "messages" };
 }

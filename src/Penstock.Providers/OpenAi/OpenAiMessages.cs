@@ -42,8 +42,10 @@ internal static class OpenAiMessages
         ChatPart[] text = [.. parts.Where(part => part is TextPart)];
         ToolCallPart[] calls = [.. parts.OfType<ToolCallPart>()];
         RefusedPart[] refusals = [.. parts.OfType<RefusedPart>()];
+        ThinkingPart[] thinking = [.. parts.OfType<ThinkingPart>()];
         if (text.Length > 0) WriteContent(text, "", json);
         else json.WriteNull("content");
+        if (thinking.Length > 0) json.WriteString("reasoning_content", string.Join("\n\n", thinking.Select(part => part.Text)));
         if (refusals.Length > 0) json.WriteString("refusal", string.Concat(refusals.Select(part => part.Text)));
         if (calls.Length > 0) WriteCalls(calls, json);
     }

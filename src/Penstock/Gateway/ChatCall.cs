@@ -83,6 +83,9 @@ public sealed record ChatCall
     /// names in its own list; no other target sees them.
     /// </summary>
     public IReadOnlyList<KeyValuePair<string, string>> PassHeaders { get; init; } = [];
+
+    /// <summary>Where the client's body holds a message, such as <c>messages[2]</c>.</summary>
+    public string PathOf(int message) => Messages[message].Path is { Length: > 0 } path ? path : $"messages[{message}]";
 }
 
 public enum ChatRole
@@ -98,6 +101,12 @@ public enum ChatRole
 /// <param name="Name">OpenAI's <c>name</c> of the speaker, null where none was given.</param>
 public sealed record ChatMessage(ChatRole Role, IReadOnlyList<ChatPart> Parts, string? Name = null)
 {
+    /// <summary>
+    /// Where the client's body holds it: <c>messages[2]</c>, <c>system</c>, or the block a result of Anthropic's stands in. Its place in
+    /// <see cref="ChatCall.Messages"/> may be another. Empty where the message was made by us.
+    /// </summary>
+    public string Path { get; init; } = "";
+
     /// <summary>All text of the message, parts joined by a line break.</summary>
     public string Text() => string.Join('\n', Parts.OfType<TextPart>().Select(part => part.Text));
 }

@@ -91,10 +91,11 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
 
     private static string? Conversation(HttpContext http, ChatCall call)
     {
-        var conversation = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? header : call.Conversation;
-        return conversation is { Length: > LongestConversation }
-            ? throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer."))
-            : conversation;
+        // The dialect has read the body's own and held it to its limit.
+        if (http.Request.Headers[ConversationHeader].ToString() is not { Length: > 0 } header) return call.Conversation;
+        return JsonView.CountUpTo(header, LongestConversation) <= LongestConversation
+            ? header
+            : throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer."));
     }
 }
 

@@ -20,7 +20,13 @@ internal static class Bodies
         while (true)
         {
             var read = await reader.ReadAsync(http.RequestAborted);
-            if (read.Buffer.Length > limit) throw new RefusedException(TooLarge(limit));
+            if (read.Buffer.Length > limit)
+            {
+                // What was read is given back: Kestrel cannot close a body that somebody still reads.
+                reader.AdvanceTo(read.Buffer.End);
+                throw new RefusedException(TooLarge(limit));
+            }
+
             if (!read.IsCompleted)
             {
                 reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);

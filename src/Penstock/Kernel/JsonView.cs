@@ -88,6 +88,12 @@ public readonly struct JsonView(JsonElement element, string path)
 
     public string NonEmptyText() => Text() is { Length: > 0 } text ? text : throw Bad("must not be empty");
 
+    /// <summary>1 to <paramref name="longest"/> characters, counted as JSON Schema counts them: a surrogate pair is one.</summary>
+    public string ShortText(int longest) => NonEmptyText() is var text && CountUpTo(text, longest) <= longest ? text : throw Bad($"must have at most {longest} characters");
+
+    /// <summary>Characters of <paramref name="text"/>, a surrogate pair as one; where it is clear that there are more than <paramref name="longest"/>, some greater number.</summary>
+    public static int CountUpTo(string text, int longest) => text.Length <= longest || text.Length / 2 > longest ? text.Length : text.EnumerateRunes().Count();
+
     public bool Flag() => Kind switch
     {
         JsonValueKind.True => true,
@@ -97,8 +103,9 @@ public readonly struct JsonView(JsonElement element, string path)
 
     public int Whole(int min = int.MinValue, int max = int.MaxValue) => (int)WholeLong(min, max);
 
+    /// <summary>A whole number however it is written: <c>20</c>, <c>20.0</c> and <c>2e1</c> are the same number.</summary>
     public long WholeLong(long min = long.MinValue, long max = long.MaxValue) =>
-        Kind == JsonValueKind.Number && Element.TryGetInt64(out var value) && value >= min && value <= max
+        Kind == JsonValueKind.Number && TryGetWhole(out var value) && value >= min && value <= max
             ? value
             : throw Bad(string.Create(CultureInfo.InvariantCulture, $"must be a whole number from {min} to {max}"));
 
@@ -137,6 +144,14 @@ public readonly struct JsonView(JsonElement element, string path)
     public string Raw() => Element.GetRawText();
 
     public RefusedException Bad(string problem) => new(Refusal.Invalid(Path, $"'{Path}' {problem}; it is {Describe(Kind)}."));
+
+    private bool TryGetWhole(out long value)
+    {
+        if (Element.TryGetInt64(out value)) return true;
+        if (!Element.TryGetDecimal(out var number) || !decimal.IsInteger(number) || number < long.MinValue || number > long.MaxValue) return false;
+        value = (long)number;
+        return true;
+    }
 
     private string Child(string name) => Path.Length == 0 ? name : $"{Path}.{name}";
 

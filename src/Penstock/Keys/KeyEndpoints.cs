@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
@@ -115,7 +114,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
             Id = default,
             Hash = default,
             CreatedAt = default,
-            Name = Limited(body.Required("name"), 200),
+            Name = body.Required("name").ShortText(200),
             Scopes = scopes,
             Tenant = body.Optional("tenant") is { } tenant ? Named(tenant.Text(), "tenant", caller) : caller.Tenant,
             Project = body.Optional("project") is { } project ? new ProjectId(Matching(project)) : ProjectId.Default,
@@ -124,19 +123,15 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring)
             Burst = body.Optional("burst")?.Whole(1, 1_000_000),
             TokensPerMinute = body.Optional("tokensPerMinute")?.Whole(1),
             Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
-            Models = body.Optional("models")?.Items().Select(model => Limited(model, 256)).ToArray() ?? [],
+            Models = body.Optional("models")?.Items().Select(model => model.ShortText(256)).ToArray() ?? [],
             ExpiresAt = body.Optional("expiresAt") is { } expires ? Instant(expires) : null,
         };
     }
 
-    private static string Limited(JsonView text, int length) => text.NonEmptyText() is var value && value.Length <= length ? value : throw text.Bad($"must be {length} characters or fewer");
-
     private static string Matching(JsonView name) => Name().IsMatch(name.Text()) ? name.Text() : throw name.Bad("must be 1 to 64 letters, digits, '.', '_' or '-'");
 
     private static DateTimeOffset Instant(JsonView text) =>
-        DateTimeOffset.TryParse(text.Text(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant)
-            ? instant
-            : throw text.Bad("must be a time such as 2027-01-31T00:00:00Z");
+        RequestTime.TryRead(text.Text(), out var instant) ? instant : throw text.Bad("must be a time such as 2027-01-31T00:00:00Z");
 
     private static void WriteMembers(Utf8JsonWriter json, KeyRecord key)
     {

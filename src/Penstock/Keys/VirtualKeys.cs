@@ -37,12 +37,13 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, T
     /// <summary>
     /// Sees to it that somebody can come in: with <paramref name="given"/> that key is the operator's; without it, the first start makes one.
     /// Returns the text to print once, or null where nothing new was made.
+    /// Refuses a text that is no key's, and a key that is revoked or not an operator's.
     /// </summary>
     public async Task<string?> EnsureOperatorAsync(string? given, CancellationToken ct)
     {
         if (given is not null)
         {
-            if (!KeyText.TryParse(given, out var text)) throw new FormatException("PENSTOCK_ADMIN_KEY must look like 'sk-pen-<id>-<secret>' with a secret of 32 characters or more.");
+            if (!KeyText.TryParse(given, out var text)) throw Unusable("PENSTOCK_ADMIN_KEY must look like 'sk-pen-<id>-<secret>' with a secret of 32 characters or more.");
             await EnsureAsync(text, ct);
             return null;
         }
@@ -64,8 +65,8 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, T
         if (await store.AddAsync(OperatorKey(text, time.GetUtcNow()), ct)) return;
 
         var known = await store.GetAsync(TenantId.Default, text.Id, ct);
-        if (known is null || !known.Scopes.HasFlag(Scopes.Operator)) throw new InvalidOperationException($"PENSTOCK_ADMIN_KEY names the key '{text.Id}', which is not an operator's. Choose another id.");
-        if (known.RevokedAt is not null) throw new InvalidOperationException($"PENSTOCK_ADMIN_KEY names the key '{text.Id}', which is revoked. Choose another id.");
+        if (known is null || !known.Scopes.HasFlag(Scopes.Operator)) throw Unusable($"PENSTOCK_ADMIN_KEY names the key '{text.Id}', which is not an operator's. Choose another id.");
+        if (known.RevokedAt is not null) throw Unusable($"PENSTOCK_ADMIN_KEY names the key '{text.Id}', which is revoked. Choose another id.");
         if (!known.Hash.Span.SequenceEqual(text.Hash())) await store.RotateAsync(TenantId.Default, text.Id, text.Hash(), time.GetUtcNow(), ct);
     }
 
@@ -79,6 +80,8 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, T
         Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents | Scopes.Admin | Scopes.Operator,
         CreatedAt = now,
     };
+
+    private static RefusedException Unusable(string message) => new(new Refusal(RefusalKind.Conflict, "admin_key_unusable", message));
 
     private static RefusedException Unknown(KeyId id) => new(new Refusal(RefusalKind.NotFound, "key_not_found", $"There is no active key '{id}' in this tenant."));
 }

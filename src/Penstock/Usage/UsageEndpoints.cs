@@ -14,7 +14,9 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
 {
     private const int MostRows = 1000;
 
-    private static readonly string[] Parameters = ["from", "to", "key", "project", "model", "provider", "user", "conversation", "groupBy", "limit"];
+    private static readonly string[] Filters = ["from", "to", "key", "project", "model", "provider", "user", "conversation"];
+
+    private static readonly Dictionary<string, UsageGrouping> Groupings = Enum.GetValues<UsageGrouping>().ToDictionary(grouping => grouping.ToString().ToLowerInvariant());
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -25,7 +27,7 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private async Task SumAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http);
-        var report = await store.SumAsync(caller.Tenant, Read(http.Request.Query, caller), http.RequestAborted);
+        var report = await store.SumAsync(caller.Tenant, Read(http.Request.Query, caller, "groupBy"), http.RequestAborted);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             WriteSum(json, report.Total);
@@ -45,8 +47,9 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private async Task ListAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http);
-        var limit = http.Request.Query["limit"].ToString() is { Length: > 0 } text ? Whole(text) : 100;
-        var rows = await store.ListAsync(caller.Tenant, Read(http.Request.Query, caller), limit, http.RequestAborted);
+        var query = Read(http.Request.Query, caller, "limit");
+        var limit = Text(http.Request.Query, "limit") is { } text ? Whole(text) : 100;
+        var rows = await store.ListAsync(caller.Tenant, query, limit, http.RequestAborted);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteStartArray("attempts");
@@ -55,11 +58,13 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
         });
     }
 
-    private static UsageQuery Read(IQueryCollection query, Caller caller)
+    /// <param name="own">The one parameter that only this route has.</param>
+    private static UsageQuery Read(IQueryCollection query, Caller caller, string own)
     {
-        foreach (var name in query.Keys)
+        foreach (var (name, values) in query)
         {
-            if (!Parameters.Contains(name)) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is no parameter here. Known: {string.Join(", ", Parameters)}."));
+            if (!Filters.Contains(name) && name != own) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is no parameter here. Known: {string.Join(", ", Filters)}, {own}."));
+            if (values.Count > 1) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is given {values.Count} times; give it once."));
         }
 
         return new UsageQuery
@@ -81,7 +86,7 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private static DateTimeOffset? Instant(IQueryCollection query, string name)
     {
         if (Text(query, name) is not { } text) return null;
-        return DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var instant)
+        return RequestTime.TryRead(text, out var instant)
             ? instant
             : throw new RefusedException(Refusal.Invalid(name, $"'{name}' must be a time such as 2026-11-30 or 2026-11-30T12:00:00Z."));
     }
@@ -93,9 +98,9 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private static UsageGrouping Grouping(string? name)
     {
         if (name is null) return UsageGrouping.None;
-        return char.IsAsciiLetter(name[0]) && Enum.TryParse<UsageGrouping>(name, ignoreCase: true, out var grouping)
+        return Groupings.TryGetValue(name, out var grouping)
             ? grouping
-            : throw new RefusedException(Refusal.Invalid("groupBy", $"'groupBy' must be one of {string.Join(", ", Enum.GetNames<UsageGrouping>().Select(n => n.ToLowerInvariant()))}."));
+            : throw new RefusedException(Refusal.Invalid("groupBy", $"'groupBy' must be one of {string.Join(", ", Groupings.Keys)}."));
     }
 
     private static void WriteSum(Utf8JsonWriter json, UsageSum sum)

@@ -1,6 +1,8 @@
+using System.Net.Sockets;
 using Penstock;
 using Penstock.Configuration;
 using Penstock.Http;
+using Penstock.Kernel;
 using Penstock.Providers;
 using Penstock.Server;
 using Penstock.Sqlite;
@@ -29,27 +31,48 @@ builder.Services.AddProviders();
 builder.Services.AddConfigFile();
 builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
 
-// 3 The order of a request: see ChatPipeline.
+// 3 The data folder is ours alone, the file is in force, somebody can come in. The order of a request: see ChatPipeline.
 await using var app = builder.Build();
+string? firstKey;
 try
 {
     app.Services.GetRequiredService<SqliteDatabase>();
+}
+catch (Exception e) when (e is DataFolderInUseException or SchemaException or SqliteUnavailableException or IOException or UnauthorizedAccessException)
+{
+    return Refuse("The data folder cannot be used (PENSTOCK_DATA)", [e.Message]);
+}
+
+try
+{
     app.MapPenstock();
     app.Services.GetRequiredService<ConfigFile>().Load();
+    firstKey = await app.Services.EnsureOperatorAsync(CancellationToken.None);
 }
 catch (ConfigException e)
 {
     return Refuse("penstock.json is not valid", e.Errors);
 }
-catch (Exception e) when (e is DataFolderInUseException or SchemaException or SqliteUnavailableException)
+catch (Exception e) when (e is IOException or UnauthorizedAccessException)
 {
-    return Refuse("The data folder cannot be used", [e.Message]);
+    return Refuse("penstock.json cannot be read", [e.Message]);
+}
+catch (RefusedException e)
+{
+    return Refuse("The admin key cannot be used", [e.Refusal.Message]);
 }
 
 // 4 Start, say so, and leave in order: SIGTERM drains.
-var firstKey = await app.Services.EnsureOperatorAsync(CancellationToken.None);
 app.Lifetime.ApplicationStopping.Register(app.Services.GetRequiredService<Drain>().Start);
-await app.StartAsync();
+try
+{
+    await app.StartAsync();
+}
+catch (Exception e) when (e is IOException or SocketException)
+{
+    return Refuse("The port cannot be used", [$"PORT {environment.Port}: {e.Message}"]);
+}
+
 app.Services.GetRequiredService<ConfigFile>().Watch();
 Welcome.Print(app, environment, firstKey);
 await app.WaitForShutdownAsync();

@@ -7,15 +7,19 @@ using Penstock.Upstream;
 namespace Penstock.EndToEnd.Load;
 
 /// <summary>
-/// Calls of every kind, 64 in flight, in three rounds of one server: what the providers saw and what the ledger holds are the same,
-/// and nothing is left behind. <c>PENSTOCK_LOAD_CALLS</c> sets the calls in all (10,200).
+/// Calls of every kind, 64 in flight, in rounds of one server, three at the least: what the providers saw and what the ledger holds are the same,
+/// and nothing is left behind. <c>PENSTOCK_LOAD_CALLS</c> sets the calls of three rounds (10,200).
 /// </summary>
 public sealed class MixedLoadTests(Platform platform, ITestOutputHelper output) : IClassFixture<Platform>
 {
     private const int Rounds = 3;
+    private const int MostRounds = 6;
     private const int InFlight = 64;
+    private const int MostResidentMiB = 512;
+    private const int MostGrowth = 2 << 20;
     private const ulong Seed = 20261121;
 
+    private static readonly TimeSpan ThreadsGo = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Settles = TimeSpan.FromSeconds(10);
     private static readonly int Calls = int.TryParse(Environment.GetEnvironmentVariable("PENSTOCK_LOAD_CALLS"), NumberStyles.None, CultureInfo.InvariantCulture, out var calls) ? calls : 10_200;
 
@@ -26,18 +30,22 @@ public sealed class MixedLoadTests(Platform platform, ITestOutputHelper output) 
         var (_, key) = await platform.Admin.NewKeyAsync("ai:complete ai:embed", "\"requestsPerSecond\":1000000,\"burst\":1000000");
         var results = new ConcurrentBag<CallResult>();
         var rounds = new List<Vitals>();
+        var heaps = new List<double>();
         var before = await GaugesAsync();
-        for (var round = 0; round < Rounds; round++)
+        // Buffers that are pooled for the next burst may make one round look like growth; what leaks grows in every one.
+        for (var round = 0; round < Rounds || (round < MostRounds && Growth(heaps) > MostGrowth); round++)
         {
             var planned = Enumerable.Range(round * Calls / Rounds, Calls / Rounds).Select(number => PlannedCall.Roll(number, dice)).ToArray();
             var started = Stopwatch.GetTimestamp();
             await RunAsync(planned, key, results);
             var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
             rounds.Add(await QuietAsync());
-            output.WriteLine(FormattableString.Invariant($"round {round + 1}: {planned.Length} calls in {seconds:0.0} s, {planned.Length / seconds:0} a second; {rounds[^1]}"));
+            heaps.Add(await LiveHeapAsync());
+            output.WriteLine(FormattableString.Invariant($"round {round + 1}: {planned.Length} calls in {seconds:0.0} s, {planned.Length / seconds:0} a second; {heaps[^1] / (1 << 20):0.00} MiB live, {rounds[^1]}"));
         }
 
         await NothingIsLeftAsync(before, rounds);
+        MemoryIsFlat(rounds, heaps);
         var rows = await Entry.AllAsync(platform.Admin);
         var seen = platform.Upstream.Seen.All();
         RowsAreAttempts(rows, seen);
@@ -84,8 +92,24 @@ public sealed class MixedLoadTests(Platform platform, ITestOutputHelper output) 
         Assert.True(timers <= before.Timers + 5, $"{timers} timers, {before.Timers} before: something still waits");
         // Connections to a provider are kept for the next call, and no more of them than calls were in flight.
         Assert.All(rounds, round => Assert.InRange(round.ProviderSockets, 0, InFlight));
-        Assert.True(rounds[^1].Threads <= rounds[^2].Threads + 4, $"threads grow: {string.Join(", ", rounds.Select(round => round.Threads))}");
-        Assert.True(rounds[^1].ResidentBytes < rounds[^2].ResidentBytes * 1.1, $"memory grows: {string.Join(", ", rounds.Select(round => $"{round.ResidentBytes >> 20} MiB"))}");
+        // The pool's threads go when they were idle for a while.
+        if (Now().Threads > rounds[0].Threads) await Wait.UntilAsync(() => Now().Threads <= rounds[0].Threads, ThreadsGo, $"threads are left, {rounds[0].Threads} after the first round");
+    }
+
+    /// <summary>What lives after a full collection is the measure; resident memory follows the collector's mood, and is only bounded.</summary>
+    private static void MemoryIsFlat(List<Vitals> rounds, List<double> heaps)
+    {
+        Assert.True(Growth(heaps) <= MostGrowth, $"what lives grows: {string.Join(", ", heaps)} bytes");
+        Assert.All(rounds, round => Assert.InRange(round.ResidentBytes >> 20, 1, MostResidentMiB));
+    }
+
+    private static double Growth(List<double> heaps) => heaps[^1] - heaps[^2];
+
+    private async Task<double> LiveHeapAsync()
+    {
+        await ForcedCollection.OfAsync(platform.Server.Id);
+        using var answer = await platform.Admin.SendAsync(HttpMethod.Get, "/metrics");
+        return Sum(await answer.Content.ReadAsStringAsync(Wait.Token), "dotnet_gc_last_collection_heap_size_bytes");
     }
 
     private static void RowsAreAttempts(IReadOnlyList<Entry> rows, IReadOnlyList<SeenCall> seen)
@@ -157,14 +181,14 @@ public sealed class MixedLoadTests(Platform platform, ITestOutputHelper output) 
     private async Task<(double Active, double Connections, double Timers)> GaugesAsync()
     {
         using var answer = await platform.Admin.SendAsync(HttpMethod.Get, "/metrics");
-        var lines = (await answer.Content.ReadAsStringAsync(Wait.Token)).Split('\n');
-        return (Sum("http_server_active_requests"), Sum("kestrel_active_connections"), Sum("dotnet_timer_count"));
+        var metrics = await answer.Content.ReadAsStringAsync(Wait.Token);
+        return (Sum(metrics, "http_server_active_requests"), Sum(metrics, "kestrel_active_connections"), Sum(metrics, "dotnet_timer_count"));
+    }
 
-        double Sum(string name)
-        {
-            var found = lines.Where(line => line.StartsWith(name + "{", StringComparison.Ordinal) || line.StartsWith(name + " ", StringComparison.Ordinal)).ToArray();
-            Assert.True(found.Length > 0, $"/metrics has no {name}");
-            return found.Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
-        }
+    private static double Sum(string metrics, string name)
+    {
+        var found = metrics.Split('\n').Where(line => line.StartsWith(name + "{", StringComparison.Ordinal) || line.StartsWith(name + " ", StringComparison.Ordinal)).ToArray();
+        Assert.True(found.Length > 0, $"/metrics has no {name}");
+        return found.Sum(line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
     }
 }

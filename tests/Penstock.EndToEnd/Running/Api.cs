@@ -15,7 +15,7 @@ internal sealed class Api : IDisposable
         _contract = contract;
         Key = key;
         // Nothing is drained for a client that leaves: its connection closes at once.
-        _http = new HttpClient(new SocketsHttpHandler { MaxResponseDrainSize = 0, UseCookies = false, AllowAutoRedirect = false, PooledConnectionIdleTimeout = TimeSpan.FromSeconds(20) })
+        _http = new HttpClient(new SocketsHttpHandler { MaxResponseDrainSize = 0, UseCookies = false, AllowAutoRedirect = false, RequestHeaderEncodingSelector = static (_, _) => Encoding.Latin1 })
         {
             BaseAddress = address,
             Timeout = timeout ?? TimeSpan.FromSeconds(30),

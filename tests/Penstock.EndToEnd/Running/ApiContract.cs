@@ -37,6 +37,8 @@ internal sealed class ApiContract
 
     public void Check(string method, string path, HttpResponseMessage answer)
     {
+        // What is no HTTP reaches no route: Kestrel answers it with an empty 400.
+        if ((int)answer.StatusCode == 400 && answer.Content.Headers.ContentLength == 0 && !answer.Headers.Contains("x-request-id")) return;
         Assert.True(answer.Headers.Contains("x-request-id"), $"{method} {path}: no x-request-id");
         if (Fault(method, path, (int)answer.StatusCode, answer.Content.Headers.ContentType?.MediaType) is { } fault) Assert.Fail(fault);
     }
@@ -74,9 +76,10 @@ internal sealed class ApiContract
     /// <summary>A model's name may hold slashes; no other parameter may.</summary>
     private static bool Matches(string template, string path)
     {
+        path = path.TrimEnd('/');
         if (template == path) return true;
         if (template.EndsWith("/{model}", StringComparison.Ordinal)) return path.StartsWith(template[..^"{model}".Length], StringComparison.Ordinal);
-        var (wanted, given) = (template.Split('/'), path.TrimEnd('/').Split('/'));
+        var (wanted, given) = (template.Split('/'), path.Split('/'));
         return template.Contains('{') && wanted.Length == given.Length && wanted.Zip(given).All(pair => pair.First == pair.Second || (pair.First.StartsWith('{') && pair.Second.Length > 0));
     }
 }

@@ -133,6 +133,22 @@ public sealed class JsonViewTests
         Assert.Contains("whole number from 0 to 10", Refused(() => Parse($"{{\"a\":{value}}}").Required("a").Whole(0, 10)).Message);
 
     [Theory]
+    [InlineData("7")]
+    [InlineData("7.0")]
+    [InlineData("70e-1")]
+    [InlineData("0.7e1")]
+    public void A_whole_number_may_be_written_with_a_fraction_of_nothing(string value) =>
+        Assert.Equal(7, Parse($"{{\"a\":{value}}}").Required("a").Whole(0, 10));
+
+    [Fact]
+    public void A_character_that_takes_a_surrogate_pair_counts_as_one()
+    {
+        Assert.Equal("🚰🚰", Parse("{\"a\":\"🚰🚰\"}").Required("a").ShortText(2));
+        Assert.Equal("'a' must have at most 1 characters; it is a string.", Refused(() => Parse("{\"a\":\"🚰🚰\"}").Required("a").ShortText(1)).Message);
+        Assert.Contains("must not be empty", Refused(() => Parse("{\"a\":\"\"}").Required("a").ShortText(1)).Message);
+    }
+
+    [Theory]
     [InlineData("2.1")]
     [InlineData("1e999")]
     [InlineData("-0.1")]

@@ -80,6 +80,15 @@ public sealed class OpenAiRequestTests
         Assert.Contains("\"json_schema\":{\"name\":\"answer\",\"schema\":{}}", Written((OpenAiCalls.Hello with { ResponseFormat = new ResponseFormat(null, "{}") }).To()));
 
     [Fact]
+    public void Unsigned_reasoning_goes_back_to_the_field_it_came_from()
+    {
+        var call = OpenAiCalls.Hello with { Messages = [new ChatMessage(ChatRole.Assistant, [new ThinkingPart("hm", ""), new TextPart("y")])] };
+
+        Assert.Null(OpenAiCrossing.FirstObstacle(call, "x"));
+        Assert.Contains("{\"role\":\"assistant\",\"content\":\"y\",\"reasoning_content\":\"hm\"}", Written(call.To()));
+    }
+
+    [Fact]
     public void Nothing_of_this_dialect_is_objected_to() =>
         Assert.Null(OpenAiCrossing.FirstObstacle(OpenAiCalls.Client($"{{\"model\":\"m\",{Hello},\"top_k\":3,\"metadata\":{{\"a\":\"b\"}}}}"), "x"));
 
@@ -95,11 +104,13 @@ public sealed class OpenAiRequestTests
         { "container", OpenAiCalls.Hello with { DialectOnly = ["container", "mcp_servers"] } },
         { "messages[0].content[1]", Said(ChatRole.User, new OpaquePart("messages[0].content[1]", "document")) },
         { "messages[2].content[0]", Said(ChatRole.Tool, new ToolResultPart("c", [new OpaquePart("messages[2].content[0]", "document")])) },
-        { "messages", Said(ChatRole.Assistant, new ThinkingPart("hm", "sig")) },
-        { "messages", Said(ChatRole.Assistant, new RedactedThinkingPart("x")) },
-        { "messages", Said(ChatRole.Tool, new ToolResultPart("c", [new ImagePart(null, "image/png", "AAAA")])) },
-        { "messages", Said(ChatRole.Assistant, new ImagePart(null, "image/png", "AAAA")) },
-        { "messages", Said(ChatRole.System, new ImagePart("https://a/b", null, null)) },
+        { "messages[0].content[0]", Said(ChatRole.Assistant, new ThinkingPart("hm", "sig")) },
+        { "messages[0].content[0]", Said(ChatRole.Assistant, new RedactedThinkingPart("x")) },
+        { "messages[0].content[0]", Said(ChatRole.Tool, new ToolResultPart("c", [new ImagePart(null, "image/png", "AAAA")])) },
+        { "messages[0].content[0]", Said(ChatRole.Assistant, new ImagePart(null, "image/png", "AAAA")) },
+        { "messages[0].content[0]", Said(ChatRole.System, new ImagePart("https://a/b", null, null)) },
+        // The client's place for it, which may be another than ours.
+        { "messages[4].content[1].content[0]", OpenAiCalls.Hello with { Messages = [new ChatMessage(ChatRole.Tool, [new ToolResultPart("c", [new ImagePart(null, "image/png", "AAAA")])]) { Path = "messages[4].content[1]" }] } },
     };
 
     [Theory]

@@ -17,7 +17,7 @@ internal sealed class AnthropicMessages(List<string> dialectOnly)
 
     public IReadOnlyList<ChatMessage> Read(JsonView? system, JsonView messages)
     {
-        if (system is { } instructions) ReadSystem(instructions, mayBeEmpty: true);
+        if (system is { } instructions) ReadSystem(instructions, instructions.Path, mayBeEmpty: true);
         var count = messages.Count;
         if (count == 0) throw messages.Bad("must hold at least one message");
         var index = 0;
@@ -34,25 +34,25 @@ internal sealed class AnthropicMessages(List<string> dialectOnly)
         switch (role)
         {
             case "system":
-                ReadSystem(content, mayBeEmpty: false);
+                ReadSystem(content, message.Path, mayBeEmpty: false);
                 break;
             case "assistant":
-                ReadAssistant(content, mayBeEmpty: last);
+                ReadAssistant(content, message.Path, mayBeEmpty: last);
                 break;
             default:
-                ReadUser(content);
+                ReadUser(content, message.Path);
                 break;
         }
     }
 
-    private void ReadSystem(JsonView content, bool mayBeEmpty)
+    private void ReadSystem(JsonView content, string path, bool mayBeEmpty)
     {
         var parts = _blocks.ReadSystem(content, mayBeEmpty);
-        if (parts.Count > 0) _messages.Add(new ChatMessage(ChatRole.System, parts));
+        if (parts.Count > 0) _messages.Add(new ChatMessage(ChatRole.System, parts) { Path = path });
     }
 
     /// <summary>The last one may be a beginning that the model goes on from, even an empty one.</summary>
-    private void ReadAssistant(JsonView content, bool mayBeEmpty)
+    private void ReadAssistant(JsonView content, string path, bool mayBeEmpty)
     {
         var parts = _blocks.ReadAssistant(content, mayBeEmpty);
         // Neighbours of one role count as one turn.
@@ -65,10 +65,10 @@ internal sealed class AnthropicMessages(List<string> dialectOnly)
             _openCalls.Add(call.Id);
         }
 
-        if (parts.Count > 0) _messages.Add(new ChatMessage(ChatRole.Assistant, parts));
+        if (parts.Count > 0) _messages.Add(new ChatMessage(ChatRole.Assistant, parts) { Path = path });
     }
 
-    private void ReadUser(JsonView content)
+    private void ReadUser(JsonView content, string path)
     {
         var parts = _blocks.ReadUser(content);
         _previous = ChatRole.User;
@@ -82,10 +82,10 @@ internal sealed class AnthropicMessages(List<string> dialectOnly)
             }
 
             if (!_openCalls.Remove(result.CallId)) throw Unasked($"{content.Path}[{i}].tool_use_id");
-            _messages.Add(new ChatMessage(ChatRole.Tool, [result]));
+            _messages.Add(new ChatMessage(ChatRole.Tool, [result]) { Path = $"{content.Path}[{i}]" });
         }
 
-        if (rest.Count > 0) _messages.Add(new ChatMessage(ChatRole.User, rest));
+        if (rest.Count > 0) _messages.Add(new ChatMessage(ChatRole.User, rest) { Path = path });
     }
 
     private static RefusedException Unasked(string path) =>

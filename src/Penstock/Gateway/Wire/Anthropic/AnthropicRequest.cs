@@ -74,7 +74,8 @@ internal sealed class AnthropicRequest(ReadOnlyMemory<byte> body, bool counting)
         var schema = view.Required("schema");
         if (schema.Kind != System.Text.Json.JsonValueKind.Object) throw schema.Bad("must be a JSON Schema, an object");
         _dialectOnly.NoteUnknown(view, "type", "schema");
-        return new ResponseFormat(null, schema.Raw());
+        // Here an answer always keeps to its schema; elsewhere that has to be asked for.
+        return new ResponseFormat(null, schema.Raw(), Strict: true);
     }
 
     private void NoteWhatOnlyAnthropicKnows(JsonView root)

@@ -16,6 +16,7 @@ internal sealed class NativeAnswer(AnswerHead head) : IAnswerWriter, IDisposable
 
     // Pointed at the real output before each use.
     private readonly Utf8JsonWriter _json = new(new ArrayBufferWriter<byte>(), Options);
+    private readonly SortedSet<int> _withoutArguments = [];
     private bool _started;
     private Finished? _finished;
 
@@ -30,6 +31,8 @@ internal sealed class NativeAnswer(AnswerHead head) : IAnswerWriter, IDisposable
     {
         WriteFrame(last, output);
         Start(head.Request.Value, head.Model, output);
+        // A call for which no piece came has no arguments, and "" is no JSON.
+        foreach (var index in _withoutArguments) WriteArguments(index, "{}", output);
         Open("done", output);
         WriteFinish(_finished);
         WriteReceipt(receipt);
@@ -83,17 +86,16 @@ internal sealed class NativeAnswer(AnswerHead head) : IAnswerWriter, IDisposable
                 WriteText("thinking", thinking.Text, output);
                 break;
             case ToolCallStarted { Choice: 0 } call:
+                _withoutArguments.Add(call.Index);
                 Begin("toolCall", output);
                 _json.WriteNumber("index", call.Index);
                 _json.WriteString("id", call.Id);
                 _json.WriteString("name", call.Name);
                 Close(output);
                 break;
-            case ToolCallDelta { Choice: 0 } piece:
-                Begin("toolCallDelta", output);
-                _json.WriteNumber("index", piece.Index);
-                _json.WriteString("arguments", piece.Arguments);
-                Close(output);
+            case ToolCallDelta { Choice: 0, Arguments.Length: > 0 } piece:
+                _withoutArguments.Remove(piece.Index);
+                WriteArguments(piece.Index, piece.Arguments, output);
                 break;
             case Finished { Choice: 0 } finished:
                 _finished = finished;
@@ -108,6 +110,14 @@ internal sealed class NativeAnswer(AnswerHead head) : IAnswerWriter, IDisposable
         if (text.Length == 0) return;
         Begin(type, output);
         _json.WriteString("text", text);
+        Close(output);
+    }
+
+    private void WriteArguments(int index, string piece, IBufferWriter<byte> output)
+    {
+        Begin("toolCallDelta", output);
+        _json.WriteNumber("index", index);
+        _json.WriteString("arguments", piece);
         Close(output);
     }
 

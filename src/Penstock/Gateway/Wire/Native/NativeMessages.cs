@@ -12,9 +12,9 @@ internal static class NativeMessages
         var given = root.Required("messages");
         if (given.Count == 0) throw given.Bad("must hold at least one message");
         var messages = new List<ChatMessage>(given.Count + 1);
-        if (root.Optional("systemPrompt") is { } prompt) messages.Add(new ChatMessage(ChatRole.System, [new TextPart(prompt.Text())]));
+        if (root.Optional("systemPrompt") is { } prompt) messages.Add(new ChatMessage(ChatRole.System, [new TextPart(prompt.Text())]) { Path = prompt.Path });
         var calls = new HashSet<string>();
-        foreach (var item in given.Items()) messages.Add(Message(item, calls));
+        foreach (var item in given.Items()) messages.Add(Message(item, calls) with { Path = item.Path });
         return messages;
     }
 

@@ -42,8 +42,8 @@ internal static class NativeRequest
             PresencePenalty = root.Optional("presencePenalty")?.Number(-2, 2),
             Stop = root.Optional("stop") is { } stop ? Stops(stop) : [],
             Seed = root.Optional("seed")?.WholeLong(),
-            EndUser = root.Optional("user") is { } user ? Label(user) : null,
-            Conversation = root.Optional("conversation") is { } conversation ? Label(conversation) : null,
+            EndUser = root.Optional("user") is { } user ? user.ShortText(LongestLabel) : null,
+            Conversation = root.Optional("conversation") is { } conversation ? conversation.ShortText(LongestLabel) : null,
             Stream = root.Optional("stream")?.Flag() ?? false,
         };
     }
@@ -107,9 +107,6 @@ internal static class NativeRequest
         var sound = name.Length <= LongestName && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '_' or '-');
         return sound ? name : throw given.Bad($"must be 1 to {LongestName} letters, digits, '_' or '-'");
     }
-
-    private static string Label(JsonView given) =>
-        given.NonEmptyText() is { Length: <= LongestLabel } label ? label : throw given.Bad($"must have at most {LongestLabel} characters");
 
     private static string SchemaText(JsonView given) => given.Kind == JsonValueKind.Object ? given.Raw() : throw given.Bad("must be a JSON Schema object");
 

@@ -36,7 +36,7 @@ internal static class OpenAiFields
     public static string ShortText(JsonView value, int longest)
     {
         var text = value.NonEmptyText();
-        return text.Length <= longest ? text : throw Refuse(value, $"'{value.Path}' has {text.Length} characters; at most {longest} are taken.");
+        return JsonView.CountUpTo(text, longest) <= longest ? text : throw Refuse(value, $"'{value.Path}' has more than {longest} characters; at most {longest} are taken.");
     }
 
     public static JsonView Object(JsonView value) => value.Kind == JsonValueKind.Object ? value : throw value.Bad("must be an object");

@@ -17,7 +17,7 @@ internal static class OpenAiMessageReader
     private static ChatMessage ReadMessage(JsonView message, List<string> dialectOnly)
     {
         if (message.Kind != JsonValueKind.Object) throw message.Bad("must be an object with 'role' and 'content'");
-        return message.Required("role").OneOf("system", "developer", "user", "assistant", "tool", "function") switch
+        var read = message.Required("role").OneOf("system", "developer", "user", "assistant", "tool", "function") switch
         {
             "user" => ReadSaid(message, ChatRole.User, dialectOnly),
             "assistant" => ReadAssistant(message, dialectOnly),
@@ -26,6 +26,7 @@ internal static class OpenAiMessageReader
             "function" => new ChatMessage(ChatRole.User, [new OpaquePart(message.Path, "function")]),
             _ => ReadSaid(message, ChatRole.System, dialectOnly),
         };
+        return read with { Path = message.Path };
     }
 
     private static ChatMessage ReadSaid(JsonView message, ChatRole role, List<string> dialectOnly)

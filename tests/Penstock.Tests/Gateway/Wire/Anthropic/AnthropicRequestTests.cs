@@ -42,7 +42,7 @@ public sealed class AnthropicRequestTests
         Assert.Equal([new ToolDefinition("add", "Adds.", """{"type":"object"}""", true), new ToolDefinition("now", null, """{"type":"object","properties":{}}""")], call.Tools);
         Assert.Equal(new ToolChoice(ToolChoiceKind.Named, "add"), call.ToolChoice);
         Assert.False(call.ParallelToolCalls);
-        Assert.Equal(new ResponseFormat(null, """{"type":"object"}"""), call.ResponseFormat);
+        Assert.Equal(new ResponseFormat(null, """{"type":"object"}""", Strict: true), call.ResponseFormat);
         Assert.Empty(call.DialectOnly);
     }
 
@@ -60,7 +60,7 @@ public sealed class AnthropicRequestTests
 
     [Fact]
     public void The_output_format_of_the_beta_is_read_as_well() =>
-        Assert.Equal(new ResponseFormat(null, "{}"), Read($$$"""{"model":"m","max_tokens":1,"output_format":{"type":"json_schema","schema":{}},{{{Hello}}}}""").ResponseFormat);
+        Assert.Equal(new ResponseFormat(null, "{}", Strict: true), Read($$$"""{"model":"m","max_tokens":1,"output_format":{"type":"json_schema","schema":{}},{{{Hello}}}}""").ResponseFormat);
 
     [Fact]
     public void Instructions_come_first_and_stay_where_they_stand_within_the_conversation() => AssertMessages(

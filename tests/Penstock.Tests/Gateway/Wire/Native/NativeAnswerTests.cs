@@ -37,6 +37,7 @@ public sealed class NativeAnswerTests
         data: {"type":"toolCallDelta","index":0,"arguments":"{\"a\":"}
         data: {"type":"toolCallDelta","index":0,"arguments":"[1, 2]}"}
         data: {"type":"toolCall","index":1,"id":"t2","name":"g"}
+        data: {"type":"toolCallDelta","index":1,"arguments":"{}"}
         data: {"type":"done","finishReason":"toolCalls","usage":{"inputTokens":16,"outputTokens":11,"totalTokens":27,"cachedInputTokens":2,"reasoningTokens":6,"cost":0.000000001},"latencyMs":12}
         data: [DONE]
 

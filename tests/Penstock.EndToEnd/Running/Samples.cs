@@ -1,0 +1,28 @@
+namespace Penstock.EndToEnd.Running;
+
+/// <summary>Requests that are answered, one for each route.</summary>
+internal static class Samples
+{
+    public static string Body(string route) => route switch
+    {
+        "/v1/chat/completions" => """{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}""",
+        "/v1/messages" => """{"model":"claude-haiku-4-5","max_tokens":50,"messages":[{"role":"user","content":"hi"}]}""",
+        "/v1/messages/count_tokens" => """{"model":"claude-haiku-4-5","messages":[{"role":"user","content":"hi"}]}""",
+        "/v1/embeddings" or "/v1/embed" => """{"model":"text-embedding-3-small","input":["a","b"]}""",
+        "/v1/complete" or "/v1/stream" => """{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}""",
+        "/v1/classify" => """{"text":"the river is high","labels":["flood","drought"],"model":"gpt-4o-mini"}""",
+        "/v1/suggest" => """{"text":"the river is high","model":"gpt-4o-mini"}""",
+        "/ai" => """{"prompt":"hi"}""",
+        "/v1/auth/keys" => """{"name":"n","scopes":["ai:complete"]}""",
+        "/v1/auth/keys/{id}/rotate" => "{}",
+        _ => throw new ArgumentOutOfRangeException(nameof(route), route, "has no sample; give it one"),
+    };
+
+    /// <summary>A chat whose last user text is <paramref name="text"/>, in the dialect of <paramref name="route"/>.</summary>
+    public static string Chat(string route, string text, bool stream = false, string? model = null)
+    {
+        var max = route == "/v1/messages" ? "\"max_tokens\":4000," : "";
+        var flag = stream && route != "/v1/stream" ? "\"stream\":true," : "";
+        return $$"""{"model":"{{model ?? "gpt-4o-mini"}}",{{max}}{{flag}}"messages":[{"role":"user","content":"{{text}}"}]}""";
+    }
+}
