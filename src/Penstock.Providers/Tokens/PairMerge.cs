@@ -66,7 +66,9 @@ internal static class PairMerge
 
         /// <summary>By first byte of a part: the rank of it and the next together; an entry of the queue that differs is stale.</summary>
         private readonly int[] _pair;
-        private readonly PriorityQueue<int, long> _queue;
+
+        /// <summary>Rank and place of each pair in one number, so that the least is the lowest rank and the leftmost of equals.</summary>
+        private readonly LeastFirst _queue;
 
         public Heap(RankTable ranks, ReadOnlySpan<byte> piece)
         {
@@ -75,7 +77,8 @@ internal static class PairMerge
             _next = ArrayPool<int>.Shared.Rent(piece.Length);
             _before = ArrayPool<int>.Shared.Rent(piece.Length);
             _pair = ArrayPool<int>.Shared.Rent(piece.Length);
-            _queue = new PriorityQueue<int, long>(piece.Length);
+            // Each byte is rated once, and each merge rates two pairs anew.
+            _queue = new LeastFirst(3 * piece.Length);
         }
 
         public int Merge(List<int>? ids)
@@ -88,14 +91,16 @@ internal static class PairMerge
 
             for (var i = 0; i < _piece.Length; i++) Rate(i);
             var parts = _piece.Length;
-            while (_queue.TryDequeue(out var at, out var priority))
+            while (_queue.TryTake(out var least))
             {
-                if (_pair[at] != (int)(priority >> 32)) continue;
+                var at = (int)(uint)least;
+                if (_pair[at] != (int)(least >> 32)) continue;
                 Join(at);
                 parts--;
             }
 
             for (var i = 0; i < _piece.Length && ids is not null; i = _next[i]) ids.Add(_ranks.Find(_piece[i.._next[i]]));
+            _queue.Return();
             ArrayPool<int>.Shared.Return(_next);
             ArrayPool<int>.Shared.Return(_before);
             ArrayPool<int>.Shared.Return(_pair);
@@ -117,7 +122,49 @@ internal static class PairMerge
             var second = _next[at];
             var rank = second < _piece.Length ? _ranks.Find(_piece[at.._next[second]]) : -1;
             _pair[at] = rank < 0 ? None : rank;
-            if (rank >= 0) _queue.Enqueue(at, ((long)rank << 32) | (uint)at);
+            if (rank >= 0) _queue.Add(((long)rank << 32) | (uint)at);
         }
+    }
+
+    /// <summary>A binary heap of numbers in a rented array: half the memory of the framework's queue, which keeps element and priority apart.</summary>
+    private sealed class LeastFirst(int capacity)
+    {
+        private readonly long[] _heap = ArrayPool<long>.Shared.Rent(capacity);
+        private int _count;
+
+        public void Add(long value)
+        {
+            var heap = _heap;
+            var at = _count++;
+            for (var parent = (at - 1) >> 1; at > 0 && heap[parent] > value; parent = (at - 1) >> 1)
+            {
+                heap[at] = heap[parent];
+                at = parent;
+            }
+
+            heap[at] = value;
+        }
+
+        public bool TryTake(out long least)
+        {
+            least = 0;
+            if (_count == 0) return false;
+            var heap = _heap.AsSpan(0, _count);
+            least = heap[0];
+            var moved = heap[--_count];
+            var at = 0;
+            for (var child = 1; child < _count; child = (2 * at) + 1)
+            {
+                if (child + 1 < _count && heap[child + 1] < heap[child]) child++;
+                if (moved <= heap[child]) break;
+                heap[at] = heap[child];
+                at = child;
+            }
+
+            heap[at] = moved;
+            return true;
+        }
+
+        public void Return() => ArrayPool<long>.Shared.Return(_heap);
     }
 }

@@ -11,7 +11,7 @@ internal sealed class Tokenizer(RankTable ranks, SplitRules rules)
     /// Bytes of one piece that are merged at once. Only text without any break, as no one writes it, is longer;
     /// it is merged in stretches of this length, which bounds memory, and its count is then no longer exact.
     /// </summary>
-    private const int LongestPiece = 128 * 1024;
+    private const int LongestPiece = 32 * 1024;
 
     public TokenCount Count(ReadOnlySpan<char> text) => Walk(text, null);
 

@@ -101,10 +101,10 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
 
     private static string? Conversation(HttpContext http, ChatCall call)
     {
-        var conversation = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? header : call.Conversation;
+        var (field, conversation) = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? (ConversationHeader, header) : ("conversation", call.Conversation);
         return conversation is null || (JsonView.CountUpTo(conversation, LongestConversation) <= LongestConversation && OneLine.Is(conversation))
             ? conversation
-            : throw new RefusedException(Refusal.Invalid(ConversationHeader, $"'{ConversationHeader}' must be {LongestConversation} characters or fewer, none of them a control character."));
+            : throw new RefusedException(Refusal.Invalid(field, $"'{field}' must be {LongestConversation} characters or fewer, none of them a control character."));
     }
 }
 

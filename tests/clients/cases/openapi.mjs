@@ -56,6 +56,7 @@ function unasked(messages) {
 }
 
 export const rules = {
+  createKey: [{ why: 'expiresAt in the past', broken: ({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() }],
   complete: nativeTools,
   stream: nativeTools,
   createChatCompletion: openaiAgreement,

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import http from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { start, serverOnly } from '../harness.mjs';
+import { serverOnly, start, until } from '../harness.mjs';
 import { Contract, refusedByTarget } from '../cases/openapi-contract.mjs';
 import { Generator, dice } from '../cases/openapi-generate.mjs';
 import { CLAUDE, GPT, examples, failures, malformed, open, portable, rules, unseen } from '../cases/openapi.mjs';
@@ -132,19 +132,23 @@ async function makeKeys() {
   };
   const of = {};
   for (const id of contract.operations.keys()) of[id] = await make({});
+  const dies = Date.now() + 2_000;
+  const expired = { ...(await make({ expiresAt: new Date(dies).toISOString() })), auth: null };
   const admin = await make({ scopes: EVERY_SCOPE });
   const revoked = { ...(await make({})), auth: null };
   await fetch(`${session.url}/v1/auth/keys/${revoked.id}`, { method: 'DELETE', headers: { authorization: `Bearer ${session.adminKey}` } });
   const spare = [];
   for (let i = 0; i < 24; i++) spare.push(await make({ name: 'spare' }));
-  return {
-    of, admin, revoked, spare,
-    expired: { ...(await make({ expiresAt: '2020-01-01T00:00:00Z' })), auth: null },
+  const made = {
+    of, admin, revoked, expired, spare,
     bare: await make({ scopes: ['agent:run'] }),
     tenantAdmin: await make({ scopes: ['admin', 'ai:complete'], tenant: 'acme' }),
+    lesser: await make({ scopes: ['admin'] }),
     picky: await make({ models: ['no-such-model'] }),
     slow: Object.fromEntries(await Promise.all([...contract.operations.keys()].map(async (id) => [id, await make({ requestsPerSecond: 0.001, burst: 1 })]))),
   };
+  await until(() => assert.ok(Date.now() > dies), 5_000);
+  return made;
 }
 
 async function cases() {
@@ -172,13 +176,16 @@ function plain() {
     some.push({ operation: 'rotateKey', label: 'without a body', path, status: 200 });
   }
   for (const key of keys.spare.slice(20)) some.push({ operation: 'revokeKey', label: 'one', path: { id: key.id }, status: 204 });
-  for (const operation of ['listKeys', 'getKey', 'revokeKey', 'rotateKey']) {
-    for (const tenant of ['acme', 'nobody', 'no such ✗', 'x'.repeat(65), '../', ['acme', 'acme'], '']) some.push({ operation, label: `tenant ${tenant}`, path: { id: 'ffff' }, query: { tenant } });
-    some.push({ operation, label: 'beyond its tenant', path: { id: 'ffff' }, query: { tenant: 'nobody' }, key: keys.tenantAdmin, status: 403 });
+  for (const operation of ['createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey']) {
+    const one = { operation, path: { id: 'ffff' }, body: operation === 'createKey' ? JSON.stringify(examples.createKey[0]) : undefined };
+    for (const tenant of ['acme', 'nobody', 'no such ✗', 'x'.repeat(65), '../', 'acme\n', ['acme', 'acme'], '']) some.push({ ...one, label: `tenant ${tenant}`, query: { tenant } });
+    some.push({ ...one, label: 'beyond its tenant', query: { tenant: 'nobody' }, key: keys.tenantAdmin, status: 403 });
   }
   const someone = { scope: 'user', name: 'someone', period: 'day' };
   some.push({ operation: 'putBudget', label: 'one to remove', body: JSON.stringify({ ...someone, limit: 5000 }), status: 200, then: { operation: 'deleteBudget', label: 'the one', body: JSON.stringify(someone), status: 204 } });
+  for (const operation of ['revokeKey', 'rotateKey']) some.push({ operation, label: "an operator's", path: { id: keys.admin.id }, key: keys.lesser, status: 403 });
   some.push({ operation: 'createKey', label: 'beyond its tenant', body: '{"name":"x","scopes":["admin"],"tenant":"nobody"}', key: keys.tenantAdmin, status: 403 });
+  for (const expiresAt of ['2020-01-01', '2026-02-30', '12:00', 'tomorrow', '2099-01-01 00:00:00Z']) some.push({ operation: 'createKey', label: `expires ${expiresAt}`, body: JSON.stringify({ name: 'x', scopes: ['ai:embed'], expiresAt }), status: 400 });
   some.push({ operation: 'createKey', label: 'beyond its scope', body: '{"name":"x","scopes":["operator"]}', key: keys.tenantAdmin, status: 403 });
   return some;
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Penstock.Providers.Tokens;
@@ -65,13 +66,13 @@ public sealed class TokenizerTests
         foreach (var model in new[] { "gpt-4o", "gpt-4" })
         {
             var tokenizer = RankFiles.Loaded().ForModel(model)!;
-            // The best of three: a busy machine may stop one, quadratic work stops all.
+            // The best of three: the first may still be compiled.
             var best = TimeSpan.MaxValue;
             for (var attempt = 0; attempt < 3 && best > TimeSpan.FromSeconds(Seconds); attempt++)
             {
-                var clock = Stopwatch.StartNew();
+                var before = OfThisThread();
                 Assert.InRange(tokenizer.Count(text).Tokens, 1, Encoding.UTF8.GetByteCount(text));
-                best = clock.Elapsed;
+                best = OfThisThread() - before;
             }
 
             Assert.InRange(best.TotalSeconds, 0, Seconds);
@@ -95,8 +96,8 @@ public sealed class TokenizerTests
     public void Only_an_unbroken_run_past_all_writing_is_inexact()
     {
         var tokenizer = RankFiles.Loaded().ForModel("gpt-4o")!;
-        Assert.True(tokenizer.Count(new string('a', 100_000)).Exact);
-        Assert.False(tokenizer.Count(new string('a', 140_000)).Exact);
+        Assert.True(tokenizer.Count(new string('a', 32_768)).Exact);
+        Assert.False(tokenizer.Count(new string('a', 32_769)).Exact);
     }
 
     [Theory]
@@ -118,6 +119,15 @@ public sealed class TokenizerTests
         {
             File.Delete(path);
         }
+    }
+
+    /// <summary>Time this thread has had a processor, where the system tells (Linux), so that a busy machine fails no test; else the time of day.</summary>
+    private static TimeSpan OfThisThread()
+    {
+        const string Account = "/proc/thread-self/schedstat";
+        return File.Exists(Account)
+            ? TimeSpan.FromTicks(long.Parse(File.ReadAllText(Account).Split(' ')[0], CultureInfo.InvariantCulture) / TimeSpan.NanosecondsPerTick)
+            : Stopwatch.GetElapsedTime(0);
     }
 
     private static string Hostile(string kind, int length)
