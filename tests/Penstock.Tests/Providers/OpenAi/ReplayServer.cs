@@ -84,9 +84,10 @@ internal sealed class ReplayServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        // Accepting ends by its token first: a stopped listener refuses to be asked.
         await _stop.CancelAsync();
-        _listener.Stop();
         await _accepting;
+        _listener.Stop();
         await Task.WhenAll(_serving);
         _stop.Dispose();
     }
