@@ -66,6 +66,7 @@ public abstract class UsageStoreContract : IAsyncLifetime
     [InlineData(AttemptOutcome.Completed, 0)]
     [InlineData(AttemptOutcome.ClientGone, 0)]
     [InlineData(AttemptOutcome.ProviderFailed, 1)]
+    [InlineData(AttemptOutcome.Unknown, 1)]
     [InlineData(AttemptOutcome.CutShort, 1)]
     [InlineData(AttemptOutcome.Drained, 1)]
     public async Task Every_outcome_comes_back_and_counts_as_failed_or_not(AttemptOutcome outcome, long failed)
@@ -315,7 +316,7 @@ public abstract class UsageStoreContract : IAsyncLifetime
 
     private static UsageSum SumOf(List<LedgerRow> rows) => new(
         rows.Count,
-        rows.Count(row => row.Outcome is AttemptOutcome.ProviderFailed or AttemptOutcome.CutShort or AttemptOutcome.Drained),
+        rows.Count(row => row.Outcome is AttemptOutcome.ProviderFailed or AttemptOutcome.CutShort or AttemptOutcome.Drained or AttemptOutcome.Unknown),
         new TokenCounts(
             rows.Sum(row => row.Tokens.Input),
             rows.Sum(row => row.Tokens.CacheRead),

@@ -25,7 +25,7 @@ internal sealed class SqliteUsageStore(SqliteDatabase database) : IUsageStore
         """;
 
     // The numbers are UsageGrouping's; a day is counted from 1970-01-01, rounded down before it too. Outcomes 2, 3 and 4 are those
-    // where the answer did not reach its end though the client was there: ProviderFailed, CutShort, Drained.
+    // where the answer did not reach its end though the client was there: ProviderFailed, CutShort, Drained; 5 is Unknown.
     internal const string SumRows = $"""
         SELECT
           CASE $groupBy

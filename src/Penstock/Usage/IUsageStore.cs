@@ -48,7 +48,7 @@ public sealed record UsageReport(UsageSum Total, IReadOnlyList<UsageGroup> Group
 /// <param name="Name">The day as <c>2026-11-30</c> (UTC), or the model, key, project, user or conversation; empty where rows have none.</param>
 public sealed record UsageGroup(string Name, UsageSum Sum);
 
-/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>.</param>
+/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>; or of which nobody knows: <see cref="AttemptOutcome.Unknown"/>.</param>
 public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Money Cost)
 {
     public static readonly UsageSum Nothing = new(0, 0, default, Money.Zero);

@@ -44,7 +44,7 @@ public sealed class PipelineOrderTests : IAsyncLifetime
         var (answer, steps) = await SendAsync(GatewayHost.Chat(stream: stream));
 
         Assert.Equal(200, answer.Status);
-        Assert.Equal("authenticate limit validate route call settle", steps);
+        Assert.Equal("authenticate limit validate route reserve call settle", steps);
     }
 
     [Theory]
@@ -59,7 +59,7 @@ public sealed class PipelineOrderTests : IAsyncLifetime
         var (answer, steps) = await SendAsync(body, path: path);
 
         Assert.True(answer.Status == 200, answer.Body);
-        Assert.Equal("authenticate limit validate route call settle", steps);
+        Assert.Equal("authenticate limit validate route reserve call settle", steps);
     }
 
     [Fact]
@@ -86,6 +86,10 @@ public sealed class PipelineOrderTests : IAsyncLifetime
     public Task A_body_too_large_is_413_before_it_is_routed() => FailsAsync(413, "authenticate limit validate", new string(' ', 2001));
 
     [Fact]
+    public async Task A_spent_budget_is_402_before_the_provider_is_called() =>
+        await FailsAsync(402, "authenticate limit validate route reserve", GatewayHost.Chat("gpt-4"), await _host.AddKeyAsync("poor", Scopes.Complete, record => record with { MonthlyBudget = new Money(1) }));
+
+    [Fact]
     public Task A_model_that_is_nobodys_is_404_before_it_is_called() => FailsAsync(404, "authenticate limit validate route", GatewayHost.Chat("nobody"));
 
     [Fact]
@@ -110,7 +114,7 @@ public sealed class PipelineOrderTests : IAsyncLifetime
         var (answer, steps) = await SendAsync(GatewayHost.Chat());
 
         Assert.Equal(503, answer.Status);
-        Assert.StartsWith("authenticate limit validate route call", steps, StringComparison.Ordinal);
+        Assert.StartsWith("authenticate limit validate route reserve call", steps, StringComparison.Ordinal);
         Assert.Single(await _host.RowsAsync());
     }
 
