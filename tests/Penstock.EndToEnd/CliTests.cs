@@ -1,0 +1,79 @@
+using System.Diagnostics;
+using System.Reflection;
+using Penstock.EndToEnd.Running;
+
+namespace Penstock.EndToEnd;
+
+/// <summary>The command line as a process, in a folder of its own.</summary>
+public sealed class CliTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly string Program = Path.GetFullPath(Path.Combine(
+        AppContext.BaseDirectory, typeof(CliTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(metadata => metadata.Key == "CliPath").Value!));
+
+    private readonly TempFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task A_second_migration_changes_nothing()
+    {
+        var first = await RunAsync("db", "migrate");
+        var database = await File.ReadAllBytesAsync(Path.Combine(_folder.Path, "data", "penstock.db"), TestContext.Current.CancellationToken);
+        var second = await RunAsync("db", "migrate");
+
+        Assert.Equal((0, 0), (first.Code, second.Code));
+        Assert.StartsWith("applied 1 'keys and ledger'", first.Said, StringComparison.Ordinal);
+        Assert.Contains("nothing was changed", second.Said, StringComparison.Ordinal);
+        Assert.Equal(database, await File.ReadAllBytesAsync(Path.Combine(_folder.Path, "data", "penstock.db"), TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public async Task A_second_seed_changes_nothing_and_shows_no_key()
+    {
+        var first = await RunAsync("db", "seed");
+        var second = await RunAsync("db", "seed");
+
+        Assert.Equal((0, 0), (first.Code, second.Code));
+        Assert.Contains("sk-pen-sample-", first.Said, StringComparison.Ordinal);
+        Assert.Contains("Added 240 sample calls", first.Said, StringComparison.Ordinal);
+        Assert.DoesNotContain("sk-pen-", second.Said, StringComparison.Ordinal);
+        Assert.Contains("240 sample calls are there already", second.Said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Config_names_every_error_of_a_file_at_once()
+    {
+        await File.WriteAllTextAsync(
+            Path.Combine(_folder.Path, "penstock.json"), """{"limits": {"burst": 0}, "tiers": {"fast": {"targets": ["nobody/x"]}}, "gateway": {"pingSeconds": "soon"}, "oops": 1}""", TestContext.Current.CancellationToken);
+
+        var ran = await RunAsync("config");
+
+        Assert.Equal(2, ran.Code);
+        foreach (var name in new[] { "limits.burst", "tiers.fast.targets[0]", "gateway.pingSeconds", "'oops' is not a section" }) Assert.Contains(name, ran.Erred, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Config_says_where_the_tiers_lead_and_what_is_not_yet_used()
+    {
+        var ran = await RunAsync("config");
+
+        Assert.Equal(0, ran.Code);
+        Assert.Contains("fast → local/local, at most 1024 output tokens", ran.Said, StringComparison.Ordinal);
+        Assert.Contains("not yet used AWS_REGION", ran.Said, StringComparison.Ordinal);
+    }
+
+    private async Task<(int Code, string Said, string Erred)> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Program, .. arguments]) { WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var name in new[] { "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "PENSTOCK_DATA" }) start.Environment.Remove(name);
+        start.Environment["AWS_REGION"] = "eu-central-1";
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        timeout.CancelAfter(Patience);
+        using var process = Process.Start(start)!;
+        var said = process.StandardOutput.ReadToEndAsync(timeout.Token);
+        var erred = process.StandardError.ReadToEndAsync(timeout.Token);
+        await process.WaitForExitAsync(timeout.Token);
+        return (process.ExitCode, await said, await erred);
+    }
+}
