@@ -178,7 +178,7 @@ public sealed class KeyTests(Platform platform) : IClassFixture<Platform>
     {
         var path = operation.Path.Replace("{model}", "gpt-4o-mini", StringComparison.Ordinal);
         if (path.Contains("{id}", StringComparison.Ordinal)) path = path.Replace("{id}", (await platform.Admin.NewKeyAsync("ai:complete")).Id, StringComparison.Ordinal);
-        return await api.SendAsync(new HttpMethod(operation.Method), path, operation.Method == "POST" ? Samples.Body(operation.Path) : null);
+        return await api.SendAsync(new HttpMethod(operation.Method), path, Samples.Body(operation.Method, operation.Path));
     }
 
     private async Task<string> RotateAsync(string id, int grace) =>

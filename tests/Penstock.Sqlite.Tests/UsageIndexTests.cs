@@ -34,7 +34,7 @@ public sealed class UsageIndexTests
     public void Numbers_that_are_stored_do_not_move()
     {
         Assert.Equal(
-            ["Completed=0", "ClientGone=1", "ProviderFailed=2", "CutShort=3", "Drained=4"],
+            ["Completed=0", "ClientGone=1", "ProviderFailed=2", "CutShort=3", "Drained=4", "Unknown=5"],
             Enum.GetValues<AttemptOutcome>().Select(outcome => $"{outcome}={(int)outcome}"));
         Assert.Equal(
             ["None=0", "Complete=1", "Embed=2", "RunAgents=4", "Admin=8", "Operator=16"],

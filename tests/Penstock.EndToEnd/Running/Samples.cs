@@ -18,6 +18,15 @@ internal static class Samples
         _ => throw new ArgumentOutOfRangeException(nameof(route), route, "has no sample; give it one"),
     };
 
+    /// <summary>The same for every method; null where it takes no body. A budget that is set can be removed after it.</summary>
+    public static string? Body(string method, string route) => (method, route) switch
+    {
+        ("POST", _) => Body(route),
+        ("PUT", "/v1/usage/budget") => """{"scope":"user","name":"nobody","period":"day","limit":5}""",
+        ("DELETE", "/v1/usage/budget") => """{"scope":"user","name":"nobody","period":"day"}""",
+        _ => null,
+    };
+
     /// <summary>A chat whose last user text is <paramref name="text"/>, in the dialect of <paramref name="route"/>.</summary>
     public static string Chat(string route, string text, bool stream = false, string? model = null)
     {
