@@ -144,6 +144,20 @@ public abstract class BudgetStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_correction_after_the_period_turned_over_gives_the_next_one_nothing()
+    {
+        var late = new DateTimeOffset(2026, 11, 30, 23, 59, 0, TimeSpan.Zero);
+        await Store.PutAsync(Limit(Key, BudgetPeriod.Month, 1000), Ct);
+        await Store.ReserveAsync(Request("a1", 1000) with { At = late, ExpiresAt = late.AddHours(1) }, Ct);
+        await Store.ExpireAsync(late.AddHours(1), Ct);
+
+        await Store.SettleAsync(Row("a1", 10) with { At = late.AddHours(2) }, Ct);
+
+        Assert.Equal((10, 0), Standing(Assert.Single(await Store.ListAsync(Acme, late, Ct))));
+        Assert.Equal((0, 0), Standing(Assert.Single(await Store.ListAsync(Acme, late.AddHours(2), Ct))));
+    }
+
+    [Fact]
     public async Task A_limit_lowered_under_running_holds_refuses_new_ones_only()
     {
         await Store.PutAsync(Limit(Key, BudgetPeriod.Month, 1000), Ct);

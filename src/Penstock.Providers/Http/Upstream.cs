@@ -54,5 +54,5 @@ internal sealed class Upstream(ProviderSettings settings, UpstreamConnections co
     };
 
     private ProviderException Unreachable(Exception inner) =>
-        new(ProviderFault.Unreachable, $"Provider '{settings.Name}' cannot be reached at {settings.BaseUrl!.GetLeftPart(UriPartial.Authority)}.", inner: inner);
+        new(ProviderFault.Unreachable, $"Provider '{settings.Name}' cannot be reached at {settings.BaseUrl!.GetComponents(UriComponents.SchemeAndServer, UriFormat.UriEscaped)}.", inner: inner);
 }

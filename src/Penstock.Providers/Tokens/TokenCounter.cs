@@ -23,7 +23,8 @@ internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter
     public TokenCount Count(ChatCall call, string model)
     {
         long tokens = Priming;
-        var exact = FramingIsPublic(model) && call.Tools.Count == 0 && call.ResponseFormat is null;
+        // A field we do not model may be input too: functions, another kind of tool.
+        var exact = FramingIsPublic(model) && call.Tools.Count == 0 && call.ResponseFormat is null && call.DialectOnly.Count == 0;
         foreach (var message in call.Messages)
         {
             tokens += PerMessage + Add(RoleOf(message.Role), model, ref exact);

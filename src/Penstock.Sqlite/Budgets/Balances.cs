@@ -33,14 +33,15 @@ internal static class Balances
         WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name AND period = $period AND window_at = $window
         """;
 
-    // What was spent in the period before anybody set a budget for it. Attempts that hold on this budget in another period are booked there.
+    // What was spent in the period before anybody set a budget for it. Attempts that hold on this budget in another period are
+    // booked there, and so are their corrections.
     internal const string SumSpent = """
         SELECT coalesce(sum(cost_nanos), 0) FROM ledger INDEXED BY ledger_by_time
         WHERE tenant = $tenant AND at >= $window AND ($end IS NULL OR at < $end)
           AND CASE $kind WHEN 0 THEN 1 WHEN 1 THEN project = $name WHEN 2 THEN key_id = $name WHEN 3 THEN end_user = $name ELSE model = $name END
           AND NOT EXISTS (
             SELECT 1 FROM budget_entries
-            WHERE budget_entries.tenant = $tenant AND budget_entries.attempt = ledger.attempt AND budget_entries.kind = 1
+            WHERE budget_entries.tenant = $tenant AND budget_entries.attempt IN (ledger.attempt, replace(ledger.attempt, ':adjust', '')) AND budget_entries.kind = 1
               AND budget_entries.scope_kind = $kind AND budget_entries.scope_name = $name AND budget_entries.period = $period)
         """;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -9,7 +10,7 @@ using Penstock.Keys;
 namespace Penstock.Budgets;
 
 /// <summary><c>/v1/usage/budget</c>. Any key sees the budgets over itself; only an admin changes one, and nobody but an admin can raise their own.</summary>
-internal sealed class BudgetEndpoints(KeyRing ring, IBudgetStore store, TimeProvider time)
+internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, TimeProvider time)
 {
     private const int MaxBody = 64 * 1024;
     private const int LongestName = 256;
@@ -84,7 +85,9 @@ internal sealed class BudgetEndpoints(KeyRing ring, IBudgetStore store, TimeProv
         return name.NonEmptyText() is { Length: <= LongestName } text ? new BudgetScope(kind, text) : throw name.Bad($"must be {LongestName} characters or fewer");
     }
 
-    private static string ReadZone(JsonView zone) => TimeZoneInfo.TryFindSystemTimeZoneById(zone.NonEmptyText(), out _) ? zone.Text() : throw zone.Bad("must be an IANA time zone such as Europe/Zurich");
+    /// <summary>The name becomes a path into the system's zone files: only what a zone's name can hold gets that far.</summary>
+    private static string ReadZone(JsonView zone) =>
+        ZoneName().IsMatch(zone.NonEmptyText()) && TimeZoneInfo.TryFindSystemTimeZoneById(zone.Text(), out _) ? zone.Text() : throw zone.Bad("must be an IANA time zone such as Europe/Zurich");
 
     private static void WriteMembers(Utf8JsonWriter json, BudgetStatus status)
     {
@@ -99,4 +102,7 @@ internal sealed class BudgetEndpoints(KeyRing ring, IBudgetStore store, TimeProv
         json.WriteNumber("remaining", status.Remaining.Usd);
         if (status.Window.End is { } end) json.WriteString("resetsAt", end);
     }
+
+    [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}\z", RegexOptions.CultureInvariant)]
+    private static partial Regex ZoneName();
 }

@@ -59,6 +59,7 @@ internal sealed class Ceiling
     private static long InputRate(Rates rates, ChatCall call)
     {
         var rate = Math.Max(rates.Input, Math.Max(rates.CacheRead, rates.CacheWrite5m));
-        return call.Body.Span.IndexOf("\"1h\""u8) >= 0 ? Math.Max(rate, rates.CacheWrite1h) : rate;
+        // An escape may spell it differently.
+        return call.Body.Span.IndexOf("\"1h\""u8) >= 0 || call.Body.Span.IndexOf("\\u"u8) >= 0 ? Math.Max(rate, rates.CacheWrite1h) : rate;
     }
 }

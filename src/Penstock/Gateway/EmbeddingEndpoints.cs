@@ -14,6 +14,7 @@ namespace Penstock.Gateway;
 internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
 {
     private const int MostInputs = 2048;
+    private const int LongestUser = 512;
 
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -63,6 +64,6 @@ internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
         var input = body.Required("input");
         IReadOnlyList<string> inputs = input.Kind == System.Text.Json.JsonValueKind.String ? [input.NonEmptyText()] : [.. input.Items().Select(item => item.NonEmptyText())];
         if (inputs.Count is 0 or > MostInputs) throw input.Bad($"must hold 1 to {MostInputs} texts");
-        return new EmbedRequest(body.Optional("model")?.NonEmptyText() ?? router.DefaultEmbedding, inputs, body.Optional("dimensions")?.Whole(1, 65_536), body.Optional("user")?.Text());
+        return new EmbedRequest(body.Optional("model")?.NonEmptyText() ?? router.DefaultEmbedding, inputs, body.Optional("dimensions")?.Whole(1, 65_536), body.Optional("user") is { } user && user.Text().Length > 0 ? user.ShortText(LongestUser) : null);
     }
 }

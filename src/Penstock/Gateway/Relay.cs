@@ -15,6 +15,7 @@ namespace Penstock.Gateway;
 internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 {
     private const int MostUnflushed = 64 * 1024;
+    private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
     /// <summary>Books, then writes the whole answer. The cost is known by then and stands in a header.</summary>
     public async Task WholeAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
@@ -61,7 +62,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             var failure = await FailAsync(http, exchange, e);
             if (!http.Response.HasStarted || failure is not RefusedException refused) throw failure;
             writer.WriteError(refused.Refusal, http.Response.BodyWriter);
-            await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
+            await FlushAsync(http, http.RequestAborted);
         }
     }
 
@@ -78,14 +79,14 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             {
                 writer.WriteFrame(frame, output);
                 // A provider that never makes us wait must not make us hold its whole answer.
-                if (output.UnflushedBytes >= MostUnflushed) await FlushAsync(output, stop.Token);
+                if (output.UnflushedBytes >= MostUnflushed) await FlushAsync(http, stop.Token);
                 continue;
             }
 
             var receipt = await SettleAsync(exchange);
             writer.WriteEnd(frame, receipt, output);
             // What is booked as complete is sent whole, even where the server is stopping.
-            await FlushAsync(output, http.RequestAborted);
+            await FlushAsync(http, http.RequestAborted);
             return;
         }
 
@@ -118,7 +119,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     {
         var output = http.Response.BodyWriter;
         var options = router.Options;
-        if (http.Response.HasStarted) await FlushAsync(output, ct);
+        if (http.Response.HasStarted) await FlushAsync(http, ct);
         var silence = http.Response.HasStarted ? options.Ping : options.FirstPing;
         while (true)
         {
@@ -127,17 +128,27 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             if (waiting.IsCompleted) return;
             await BeginAsync(http, attempt);
             writer.WritePing(output);
-            await FlushAsync(output, ct);
+            await FlushAsync(http, ct);
             silence = options.Ping;
         }
     }
 
     private static ConfiguredTaskAwaitable Quietly(Task task) => task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    private static async ValueTask FlushAsync(PipeWriter output, CancellationToken ct)
+    /// <summary>Sends what was written. A client that reads nothing for <see cref="LongestWrite"/> is gone: it would hold the provider's connection for ever.</summary>
+    private async ValueTask FlushAsync(HttpContext http, CancellationToken ct)
     {
-        var flushed = await output.FlushAsync(ct);
+        var flush = http.Response.BodyWriter.FlushAsync(ct);
+        var flushed = flush.IsCompletedSuccessfully ? flush.Result : await InTimeAsync(flush.AsTask(), http, ct);
         if (flushed.IsCompleted || flushed.IsCanceled) throw new ClientGoneException(ct);
+    }
+
+    private async Task<FlushResult> InTimeAsync(Task<FlushResult> writing, HttpContext http, CancellationToken ct)
+    {
+        await Quietly(writing.WaitAsync(LongestWrite, time, CancellationToken.None));
+        if (writing.IsCompleted) return await writing;
+        http.Abort();
+        throw new ClientGoneException(ct);
     }
 
     /// <summary>From here on an error is a frame of the stream.</summary>

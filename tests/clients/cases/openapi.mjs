@@ -57,6 +57,7 @@ function unasked(messages) {
 
 export const rules = {
   createKey: [{ why: 'expiresAt in the past', broken: ({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() }],
+  putBudget: [{ why: 'no such time zone', broken: ({ timeZone }) => timeZone !== undefined && timeZone !== null && !isZone(timeZone) }],
   complete: nativeTools,
   stream: nativeTools,
   createChatCompletion: openaiAgreement,
@@ -236,4 +237,12 @@ export const malformed = [
   { label: 'too deep', raw: `{"model":${'['.repeat(70)}${']'.repeat(70)}}`, why: 'nested more than 64 deep' },
   { label: 'half of a surrogate pair', raw: '{"model":"\\ud800"}', why: 'no text' },
 ];
-export { CLAUDE, GPT, SMALL };
+export { CLAUDE, GPT, SMALL };function isZone(name) {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }) && true;
+  } catch {
+    return false;
+  }
+}
+
+

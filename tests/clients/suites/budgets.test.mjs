@@ -18,7 +18,7 @@ describe('budgets', serverOnly, () => {
   const keyWith = (monthlyBudget) => session.createKey({ scopes: ['ai:complete', 'ai:embed'], monthlyBudget, requestsPerSecond: 1_000_000, burst: 1_000_000 });
   const budget = async (key) => (await fetch(`${session.url}/v1/usage/budget`, { headers: { authorization: `Bearer ${key}` } })).json();
   const usage = async (key) => (await fetch(`${session.url}/v1/usage`, { headers: { authorization: `Bearer ${key}` } })).json();
-  const upstreamCalls = async () => (await (await fetch(`${session.upstream.url}/_seen`)).json()).length;
+  const upstreamCalls = async () => (await session.seen()).length;
   const put = (body, key = session.adminKey) => fetch(`${session.url}/v1/usage/budget`, { method: 'PUT', headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
 
   test('a spent one is a 402 that says which, how much and until when, and is not tried again', async () => {
@@ -80,7 +80,7 @@ describe('budgets', serverOnly, () => {
     const { data, response } = await client.chat.completions.create({ model: GPT, messages: [{ role: 'user', content: 'Hello' }] }).withResponse();
 
     assert.equal(data.choices[0].finish_reason, 'stop');
-    const sent = (await (await fetch(`${session.upstream.url}/_seen`)).json()).at(-1);
+    const sent = (await session.seen()).at(-1);
     const cap = JSON.parse(sent.body).max_tokens;
     assert.ok(cap > 64 && cap * 0.0000006 <= 0.0005, `max_tokens ${cap}`);
     const left = Number(response.headers.get('x-penstock-budget-remaining-usd'));

@@ -273,7 +273,7 @@ function pinned(id, body, fill, crossing) {
     if (body.tools) body.tools = structuredClone(examples[id].find((example) => example.tools).tools);
   }
   if (fill === 'minimal' && body.model === undefined) return body;
-  if (id === 'putBudget' || id === 'deleteBudget') Object.assign(body, { scope: 'user', name: 'nobody' }, 'limit' in body ? { limit: 5000 } : {});
+  if (id === 'putBudget' || id === 'deleteBudget') Object.assign(body, { scope: 'user', name: 'nobody' }, 'limit' in body ? { limit: 5000 } : {}, 'timeZone' in body ? { timeZone: 'Europe/Zurich' } : {});
   else if (id !== 'createKey' && id !== 'rotateKey') body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
   if (body.dimensions > 64) body.dimensions = roll.pick([64, 65_536]);
   return agreed(body);

@@ -45,11 +45,14 @@ internal sealed class AnthropicRequest(ReadOnlyMemory<byte> body, bool counting)
         };
     }
 
+    /// <summary>Longest name of an end user, in characters: it stands on every ledger row.</summary>
+    private const int LongestUser = 512;
+
     private string? ReadMetadata(JsonView? metadata)
     {
         if (metadata is not { } view) return null;
         _dialectOnly.NoteUnknown(view, "user_id");
-        return view.Optional("user_id")?.Text() is { Length: > 0 } user ? user : null;
+        return view.Optional("user_id") is { } user && user.Text().Length > 0 ? user.ShortText(LongestUser) : null;
     }
 
     /// <summary><c>output_config.format</c>, or <c>output_format</c> as clients of its beta still send it.</summary>

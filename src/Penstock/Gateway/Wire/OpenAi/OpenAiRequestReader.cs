@@ -38,6 +38,9 @@ internal static class OpenAiRequestReader
         ["stream_options"] = ReadStreamOptions,
     }.ToFrozenDictionary();
 
+    /// <summary>Some servers read names in any case: what we take for an unknown field would be another model or a greater size to them.</summary>
+    private static readonly FrozenSet<string> Spelling = Modelled.Keys.ToFrozenSet(StringComparer.OrdinalIgnoreCase);
+
     /// <summary>Documented fields the neutral model lacks: whether the value, which is of the right type, asks for anything.</summary>
     private static readonly FrozenDictionary<string, Func<JsonView, bool>> Foreign = new Dictionary<string, Func<JsonView, bool>>
     {
@@ -66,6 +69,7 @@ internal static class OpenAiRequestReader
         {
             if (value.Kind == JsonValueKind.Null) continue;
             if (Modelled.TryGetValue(name, out var read)) read(draft, value);
+            else if (Spelling.TryGetValue(name, out var spelt) && spelt != name) throw new RefusedException(Refusal.Invalid(value.Path, $"'{name}' is spelt '{spelt}'."));
             else if (!Foreign.TryGetValue(name, out var asks) || asks(value)) OpenAiFields.List(value, draft.DialectOnly);
         }
 
