@@ -332,6 +332,21 @@ public sealed class BookingTests : IAsyncLifetime
         Assert.Equal(AttemptOutcome.Drained, (await _host.RowAsync()).Outcome);
     }
 
+    [Fact]
+    public async Task A_client_that_reads_nothing_for_a_minute_is_gone()
+    {
+        _host.Script.Chat = (_, ct) => Endless(ct);
+        using var deaf = await AskAsync(GatewayHost.Chat(stream: true));
+
+        await GatewayHost.UntilAsync(async () =>
+        {
+            _host.Advance(TimeSpan.FromSeconds(61));
+            return (await _host.RowsAsync()).Count > 0;
+        });
+
+        Assert.Equal((AttemptOutcome.ClientGone, true), ((await _host.RowAsync()).Outcome, (await _host.RowAsync()).Estimated));
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

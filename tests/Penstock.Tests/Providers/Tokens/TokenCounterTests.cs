@@ -50,6 +50,17 @@ public sealed class TokenCounterTests
         Assert.Null(counter.UpperBound(Hello with { DialectOnly = ["mcp_servers"] }, "claude-haiku-4-5"));
     }
 
+    [Fact]
+    public void A_field_only_the_vendor_knows_leaves_no_count_exact_and_no_bound()
+    {
+        var counter = new TokenCounter(RankFiles.Loaded());
+        var call = Hello with { DialectOnly = ["functions"] };
+
+        Assert.True(counter.Count(Hello, "gpt-4o").Exact);
+        Assert.False(counter.Count(call, "gpt-4o").Exact);
+        Assert.Null(counter.UpperBound(call, "gpt-4o"));
+    }
+
     [Theory]
     [InlineData("\u0001\u0002\u0003\u0004")]
     [InlineData("漢字かな交じり文")]

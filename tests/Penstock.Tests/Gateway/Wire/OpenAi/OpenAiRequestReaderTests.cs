@@ -180,6 +180,13 @@ public sealed class OpenAiRequestReaderTests
         AssertRefused($"{{\"model\":\"m\",{Hello},{field}}}", named, says);
 
     [Theory]
+    [InlineData("MAX_TOKENS", "max_tokens")]
+    [InlineData("Model", "model")]
+    [InlineData("N", "n")]
+    public void A_field_spelt_in_another_case_is_refused_because_some_servers_would_take_it(string name, string spelt) =>
+        AssertRefused($"{{\"model\":\"m\",{Hello},\"{name}\":1}}", name, $"is spelt '{spelt}'");
+
+    [Theory]
     [InlineData("1", "messages[0]", "must be an object")]
     [InlineData("{}", "messages[0].role", "required")]
     [InlineData("{\"role\":\"robot\",\"content\":\"x\"}", "messages[0].role", "one of system, developer, user, assistant, tool")]
