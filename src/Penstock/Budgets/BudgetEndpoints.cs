@@ -13,7 +13,7 @@ namespace Penstock.Budgets;
 internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, TimeProvider time)
 {
     private const int MaxBody = 64 * 1024;
-    private const int LongestName = 256;
+    private const int LongestName = 512;
 
     private static readonly string[] Scopes = ["tenant", "project", "key", "user", "model"];
     private static readonly string[] Periods = ["day", "week", "month", "total"];
@@ -81,8 +81,7 @@ internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, 
     {
         var kind = (BudgetScopeKind)Array.IndexOf(Scopes, body.Required("scope").OneOf(Scopes));
         if (kind == BudgetScopeKind.Tenant) return new BudgetScope(kind, caller.Tenant.Value);
-        var name = body.Required("name");
-        return name.NonEmptyText() is { Length: <= LongestName } text ? new BudgetScope(kind, text) : throw name.Bad($"must be {LongestName} characters or fewer");
+        return new BudgetScope(kind, body.Required("name").ShortText(LongestName));
     }
 
     /// <summary>The name becomes a path into the system's zone files: only what a zone's name can hold gets that far.</summary>
