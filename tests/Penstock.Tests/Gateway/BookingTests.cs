@@ -338,11 +338,7 @@ public sealed class BookingTests : IAsyncLifetime
         _host.Script.Chat = (_, ct) => Endless(ct);
         using var deaf = await AskAsync(GatewayHost.Chat(stream: true));
 
-        await GatewayHost.UntilAsync(async () =>
-        {
-            _host.Advance(TimeSpan.FromSeconds(61));
-            return (await _host.RowsAsync()).Count > 0;
-        });
+        await GatewayHost.UntilAsync(async () => { _host.Advance(TimeSpan.FromSeconds(61)); return (await _host.RowsAsync()).Count > 0; });
 
         Assert.Equal((AttemptOutcome.ClientGone, true), ((await _host.RowAsync()).Outcome, (await _host.RowAsync()).Estimated));
     }
