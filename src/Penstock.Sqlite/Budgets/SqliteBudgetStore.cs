@@ -74,6 +74,8 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
     public Task<IReadOnlyList<BudgetStatus>> ListAsync(TenantId tenant, DateTimeOffset at, CancellationToken ct) =>
         database.WriteAsync(session => Balances.Of(session, BudgetRows.All(session, tenant), at), ct);
 
+    public Task<IReadOnlyList<LedgerEntry>> EntriesAsync(TenantId tenant, long after, int limit, CancellationToken ct) => throw new NotSupportedException();
+
     public Task<IReadOnlyList<string>> VerifyAsync(CancellationToken ct) => database.ReadAsync(Entries.Verify, ct);
 
     /// <summary>The hold expired and was booked at its ceiling; now it is known what the call cost.</summary>

@@ -49,6 +49,10 @@ internal sealed class SqliteUsageStore(SqliteDatabase database) : IUsageStore
 
     public Task AppendAsync(LedgerRow row, CancellationToken ct) => database.WriteAsync(session => Insert(session, row), ct);
 
+    public Task<LogHistogram> ConversationCostsAsync(TenantId tenant, DateTimeOffset from, DateTimeOffset to, CancellationToken ct) => throw new NotSupportedException();
+
+    public Task<int> DropAsync(DateTimeOffset before, CancellationToken ct) => throw new NotSupportedException();
+
     public Task<UsageReport> SumAsync(TenantId tenant, UsageQuery query, CancellationToken ct) => database.ReadAsync(
         session =>
         {

@@ -39,6 +39,9 @@ public readonly record struct BudgetWindow(DateTimeOffset Start, DateTimeOffset?
 /// <summary>A cap on what a scope may spend in a period. There is at most one per scope and period.</summary>
 public sealed record Budget
 {
+    /// <summary>Percent of the limit at which an alert is raised, once each in a period.</summary>
+    public static readonly IReadOnlyList<int> Thresholds = [50, 80, 100];
+
     public required TenantId Tenant { get; init; }
     public required BudgetScope Scope { get; init; }
     public required BudgetPeriod Period { get; init; }

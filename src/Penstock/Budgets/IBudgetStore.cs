@@ -4,8 +4,10 @@ using Penstock.Usage;
 namespace Penstock.Budgets;
 
 /// <summary>
-/// Budgets, the holds on them, and the entries that both are the fold of. Each write is atomic over every budget it touches and durable when its task completes.
-/// A hard budget's <c>spent + held</c> never passes its limit by a reservation. Reads and writes never cross a tenant.
+/// Budgets, and the append-only ledger whose fold they are. An attempt belongs to every budget over its tenant, project, key, end user and model, in the
+/// period that <see cref="LedgerRow.At"/> of its reservation falls in: <c>spent</c> is the sum of its attempts' costs and <c>held</c> that of its running
+/// attempts' holds, whether the budget was there before them or not. Each write is atomic over every budget it touches and durable when its task
+/// completes. A hard budget's <c>spent + held</c> never passes its limit by a reservation. Reads and writes never cross a tenant.
 /// </summary>
 public interface IBudgetStore
 {
@@ -16,8 +18,9 @@ public interface IBudgetStore
     Task<Reservation> ReserveAsync(HoldRequest request, CancellationToken ct);
 
     /// <summary>
-    /// Appends the attempt to the ledger and, in the same transaction, releases its hold and books <see cref="LedgerRow.Cost"/> on the budgets it held.
-    /// Only the first call for an attempt changes anything; false for any other. An attempt whose hold had expired is corrected by the difference.
+    /// Appends the attempt to the ledger and, in the same transaction, releases its hold, books <see cref="LedgerRow.Cost"/> on its budgets and adds it to
+    /// the rollups. An attempt that held nothing is appended too. Only the first call for an attempt changes anything; false for any other. An attempt
+    /// whose hold had expired is corrected by the difference, in a row of its own. Raises the alerts that are due (see <see cref="Budget.Thresholds"/>).
     /// </summary>
     Task<bool> SettleAsync(LedgerRow row, CancellationToken ct);
 
@@ -39,7 +42,16 @@ public interface IBudgetStore
     /// <summary>Every stored budget of the tenant where it stands at <paramref name="at"/>.</summary>
     Task<IReadOnlyList<BudgetStatus>> ListAsync(TenantId tenant, DateTimeOffset at, CancellationToken ct);
 
-    /// <summary>Balances of every tenant that differ from the fold of their entries; empty where the books are right.</summary>
+    /// <summary>
+    /// The ledger's entries of the tenant in the order in which they were written, at most <paramref name="limit"/> of those after <paramref name="after"/>
+    /// (0 for all): what auditors read.
+    /// </summary>
+    Task<IReadOnlyList<LedgerEntry>> EntriesAsync(TenantId tenant, long after, int limit, CancellationToken ct);
+
+    /// <summary>
+    /// Balances and rollups of every tenant that differ from the fold of the ledger, a sentence each; empty where the books are right. Periods whose
+    /// attempts retention has dropped are held against the rollups.
+    /// </summary>
     Task<IReadOnlyList<string>> VerifyAsync(CancellationToken ct);
 }
 
@@ -69,3 +81,24 @@ public sealed record HoldRequest
 /// <param name="Budgets">Every budget over the call, as it stands after the reservation.</param>
 /// <param name="Refusing">The budget that leaves the least, where it was refused.</param>
 public sealed record Reservation(Money? Granted, IReadOnlyList<BudgetStatus> Budgets, BudgetStatus? Refusing);
+
+/// <summary>What an entry of the ledger records. The numbers are stored.</summary>
+public enum LedgerEntryKind
+{
+    Reserve = 0,
+    Settle = 1,
+
+    /// <summary>The hold ended and nothing is owed.</summary>
+    Release = 2,
+
+    /// <summary>A correction of what was booked.</summary>
+    Adjust = 3,
+
+    /// <summary>Settled at the ceiling because nobody came back.</summary>
+    Expire = 4,
+}
+
+/// <summary>One append-only row: by how much it changed what the attempt's budgets hold and have spent.</summary>
+/// <param name="Number">Grows with every entry of the tenant; gaps mean nothing.</param>
+/// <param name="Row">The attempt as it was known then; its cost is <paramref name="Spent"/>.</param>
+public sealed record LedgerEntry(long Number, LedgerEntryKind Kind, LedgerRow Row, Money Held, Money Spent);

@@ -3,18 +3,31 @@ using Penstock.Kernel;
 namespace Penstock.Usage;
 
 /// <summary>
-/// The ledger. <see cref="AppendAsync"/> completes when the row would survive <c>kill -9</c> and a power cut;
-/// a second append of the same (tenant, attempt) changes nothing. Reads never cross a tenant.
+/// The ledger's reading side; attempts are booked through <c>IBudgetStore</c>, whose transaction writes the rollups too. Reads never cross a tenant.
+/// Sums come from 15-minute, daily and monthly rollups and cost the same whatever the number of attempts; only what of a query's range is no
+/// whole quarter of an hour, and a filter or grouping that no rollup knows, reads attempts.
 /// </summary>
 public interface IUsageStore
 {
     Task AppendAsync(LedgerRow row, CancellationToken ct);
 
-    /// <summary>Sums what the ledger holds; empty groups and zero totals where nothing matches.</summary>
+    /// <summary>Exact sums of what was booked; empty groups and zero totals where nothing matches.</summary>
     Task<UsageReport> SumAsync(TenantId tenant, UsageQuery query, CancellationToken ct);
 
     /// <summary>Newest first, at most <paramref name="limit"/>.</summary>
     Task<IReadOnlyList<LedgerRow>> ListAsync(TenantId tenant, UsageQuery query, int limit, CancellationToken ct);
+
+    /// <summary>
+    /// What each conversation that began in <c>From ≤ day &lt; To</c> (UTC days; a partial day counts whole) cost in all so far, as a histogram in nano-dollars.
+    /// Costs the same whatever the number of attempts.
+    /// </summary>
+    Task<LogHistogram> ConversationCostsAsync(TenantId tenant, DateTimeOffset from, DateTimeOffset to, CancellationToken ct);
+
+    /// <summary>
+    /// Drops attempts that began before <paramref name="before"/>, of every tenant, a bounded number at a time; never a rollup, and never an attempt that
+    /// still holds money. Sums over whole quarters of an hour stay what they were. Returns how many; zero where none is left.
+    /// </summary>
+    Task<int> DropAsync(DateTimeOffset before, CancellationToken ct);
 }
 
 /// <summary>What to sum: rows with <c>From ≤ At &lt; To</c> that match every filter given. All three times are cut to the millisecond.</summary>
@@ -43,7 +56,22 @@ public enum UsageGrouping
     Conversation,
 }
 
-public sealed record UsageReport(UsageSum Total, IReadOnlyList<UsageGroup> Groups);
+public sealed record UsageReport(UsageSum Total, IReadOnlyList<UsageGroup> Groups)
+{
+    /// <summary>Of the attempts in <see cref="Total"/> that reached a provider.</summary>
+    public UsageSpread Spread { get; init; } = new();
+}
+
+/// <summary>How attempts are spread. Latency and first token in milliseconds, cost in nano-dollars.</summary>
+public sealed record UsageSpread
+{
+    public LogHistogram Latency { get; init; } = new();
+
+    /// <summary>Only attempts that had a first token.</summary>
+    public LogHistogram FirstToken { get; init; } = new();
+
+    public LogHistogram Cost { get; init; } = new();
+}
 
 /// <param name="Name">The day as <c>2026-11-30</c> (UTC), or the model, key, project, user or conversation; empty where rows have none.</param>
 public sealed record UsageGroup(string Name, UsageSum Sum);
@@ -52,4 +80,16 @@ public sealed record UsageGroup(string Name, UsageSum Sum);
 public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Money Cost)
 {
     public static readonly UsageSum Nothing = new(0, 0, default, Money.Zero);
+
+    /// <summary>Attempts answered from the cache, among <see cref="Attempts"/>.</summary>
+    public long CacheHits { get; init; }
+
+    /// <summary>What cached answers would have cost.</summary>
+    public Money Saved { get; init; }
+
+    /// <summary>Attempts paid with callers' own provider keys, among <see cref="Attempts"/>.</summary>
+    public long OwnKeyAttempts { get; init; }
+
+    /// <summary>What was billed to callers' own provider keys, at list price; not in <see cref="Cost"/>.</summary>
+    public Money OwnKeyCost { get; init; }
 }

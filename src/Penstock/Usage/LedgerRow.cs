@@ -22,6 +22,9 @@ public enum AttemptOutcome
 
     /// <summary>Nobody came back to say: the process died, and the call is booked at its ceiling until it is reconciled.</summary>
     Unknown,
+
+    /// <summary>The answer came from the cache, or from an identical call in flight: no provider was called for it, and it costs nothing.</summary>
+    Cached,
 }
 
 /// <summary>One attempt, booked once. <see cref="Attempt"/> is unique within the tenant.</summary>
@@ -33,7 +36,10 @@ public sealed record LedgerRow
     public required ProjectId Project { get; init; }
     public required KeyId Key { get; init; }
 
-    /// <summary>When the attempt ended, UTC.</summary>
+    /// <summary>
+    /// When the attempt began, UTC. It decides the period of every budget and the window of every rollup that the attempt counts in, so that the two
+    /// agree; an attempt that holds money keeps the time of its reservation.
+    /// </summary>
     public required DateTimeOffset At { get; init; }
 
     /// <summary><c>chat</c> or <c>embeddings</c> (OpenTelemetry's <c>gen_ai.operation.name</c>).</summary>
@@ -51,7 +57,17 @@ public sealed record LedgerRow
 
     public required TokenCounts Tokens { get; init; }
 
+    /// <summary>What it counts on budgets.</summary>
     public required Money Cost { get; init; }
+
+    /// <summary>
+    /// What it would have cost at list price where that is not <see cref="Cost"/>: what a cached answer saved, or what was billed to the caller's own
+    /// provider key (<see cref="OwnKey"/>). Zero for any other attempt.
+    /// </summary>
+    public Money Avoided { get; init; }
+
+    /// <summary>Paid with the caller's own provider key; <see cref="Cost"/> is zero then.</summary>
+    public bool OwnKey { get; init; }
 
     /// <summary>Version of the price table that <see cref="Cost"/> was computed from.</summary>
     public required string PriceVersion { get; init; }
@@ -87,6 +103,7 @@ public static class OutcomeNames
         AttemptOutcome.CutShort => "cut_short",
         AttemptOutcome.Drained => "drained",
         AttemptOutcome.Unknown => "unknown",
+        AttemptOutcome.Cached => "cached",
         _ => throw new ArgumentOutOfRangeException(nameof(outcome), outcome, null),
     };
 }
