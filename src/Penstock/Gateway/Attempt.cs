@@ -38,6 +38,12 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     /// <summary>What the tightest hard budget leaves, this call at its ceiling until it is booked and at its cost then; null where there is none.</summary>
     public Money? Remaining { get; private set; }
 
+    /// <summary>Soft budgets that this call passes, such as <c>project 'search' 104%</c>; null where it passes none.</summary>
+    public string? Warning { get; private set; }
+
+    /// <summary>True once the call is on its way: from then on the provider may bill it.</summary>
+    public bool Sent { get; set; }
+
     /// <summary>True once the provider answered anything.</summary>
     public bool Heard { get; private set; }
 
@@ -55,6 +61,9 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         _estimated = estimated;
     }
 
+    /// <summary>
+    /// What the provider did not report is counted here; where it may bill more than it showed, the attempt is booked at what it held: unknown is never refunded.
+    /// </summary>
     /// <param name="call">What was asked, to count where the provider did not; null where the provider did no work.</param>
     /// <param name="error">Code of the refusal the client gets, null where the answer was complete.</param>
     public async Task<Receipt> BookAsync(AttemptOutcome outcome, ChatCall? call, string? error = null)
@@ -63,8 +72,10 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         Booked = true;
 
         var elapsed = time.GetElapsedTime(_started);
+        if (!Sent) call = null;
         var (counts, estimated) = Counts(call);
         var row = Row(outcome, counts, estimated, error, elapsed);
+        if (call is not null && estimated && outcome != AttemptOutcome.Completed && row.Cost < _granted && Ceiling.Hides(Target, call)) row = row with { Cost = _granted };
         origin.Request.Logged = true;
         await attempts.BookAsync(row, Target.Price.Vendor.Length > 0, elapsed, _firstToken);
         Remaining += _granted - row.Cost;
@@ -76,6 +87,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     {
         var hold = await attempts.Holds.ReserveAsync(origin.Caller, Row(AttemptOutcome.Unknown, default, true, null, TimeSpan.Zero), need, ct);
         Remaining = hold.Remaining;
+        Warning = hold.Warning;
         _granted = hold.Granted;
         return hold;
     }

@@ -29,11 +29,6 @@ internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSour
         {
             await Holds.SettleAsync(row, timeout.Token);
         }
-        catch (Exception e)
-        {
-            LogUnbooked(row.Attempt, e);
-            throw;
-        }
         finally
         {
             Log(row);
@@ -52,7 +47,4 @@ internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSour
     [LoggerMessage(Level = LogLevel.Information, Message = "attempt {AttemptId} request {RequestId} {Route} {Provider} {Model} {Outcome} input {InputTokens} cached {CachedTokens} output {OutputTokens} reasoning {ReasoningTokens} estimated {Estimated} cost {CostUsd} USD latency {LatencyMs} ms first token {FirstTokenMs} ms key {KeyId} conversation {ConversationId} error {Error}")]
     private partial void LogAttempt(AttemptId attemptId, RequestId requestId, string route, string provider, string model, string outcome, long inputTokens, long cachedTokens, long outputTokens,
         long reasoningTokens, bool estimated, decimal costUsd, int latencyMs, int? firstTokenMs, KeyId keyId, string? conversationId, string? error);
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "attempt {AttemptId} could not be booked")]
-    private partial void LogUnbooked(AttemptId attemptId, Exception e);
 }

@@ -26,10 +26,17 @@ internal sealed class Ceiling
     private Ceiling(ProviderCall sent, Int128 inputPicos, Int128 picosPerOutput, int output)
     {
         (_sent, _inputPicos, _picosPerOutput) = (sent, inputPicos, picosPerOutput);
-        Need = new Need(At(output), At(sent.Call.MaxOutputTokens is null ? Math.Min(output, LeastOutputTokens) : output));
+        Need = new Need(At(output), At(sent.Call.MaxOutputTokens is null ? Math.Min(output, LeastOutputTokens) : output), Extras.Of(sent.Call));
     }
 
     public Need Need { get; }
+
+    /// <summary>
+    /// Whether what <paramref name="target"/> bills can be more than what it showed when <paramref name="call"/> ended before its counts came: a whole answer
+    /// shows nothing until it is done, and a model that reasons thinks out of sight.
+    /// </summary>
+    public static bool Hides(Target target, ChatCall call) =>
+        !call.Stream || (target.Price.Reasons && (target.Price.Vendor != "anthropic" || call.DialectOnly.Contains("thinking")));
 
     public static Ceiling Of(Target target, ProviderCall sent, ITokenCounter tokens)
     {

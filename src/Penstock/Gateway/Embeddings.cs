@@ -27,6 +27,8 @@ internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router rout
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
         {
+            stop.Token.ThrowIfCancellationRequested();
+            attempt.Sent = true;
             var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id), stop.Token);
             attempt.Meter(answer.Tokens, answer.Estimated);
             return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null), attempt);

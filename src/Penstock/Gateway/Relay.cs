@@ -34,6 +34,8 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         try
         {
             using var step = Steps.Start("call");
+            stop.Token.ThrowIfCancellationRequested();
+            exchange.Attempt.Sent = true;
             await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
             {
                 exchange.Attempt.Meter(frame);
@@ -69,6 +71,8 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     private async Task CopyAsync(HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationTokenSource stop)
     {
         var output = http.Response.BodyWriter;
+        stop.Token.ThrowIfCancellationRequested();
+        exchange.Attempt.Sent = true;
         await using var frames = exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).GetAsyncEnumerator(stop.Token);
         while (await NextAsync(frames, http, exchange.Attempt, writer, stop))
         {
@@ -169,6 +173,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     {
         if (receipt is not null) headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(CultureInfo.InvariantCulture);
         if (attempt.Remaining is { } left) headers["x-penstock-budget-remaining-usd"] = left.Usd.ToString(CultureInfo.InvariantCulture);
+        if (attempt.Warning is { } passed) headers["x-penstock-budget-warning"] = HeaderText(passed);
         headers["x-penstock-provider"] = attempt.Target.Provider.Name;
         headers["x-penstock-model"] = HeaderText(attempt.Target.Model);
     }

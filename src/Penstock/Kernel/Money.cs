@@ -12,6 +12,9 @@ public readonly record struct Money(long NanoDollars) : IComparable<Money>
 
     public decimal Usd => NanoDollars / NanosPerDollar;
 
+    /// <summary>How much of <paramref name="whole"/> this is; 100 where that is nothing.</summary>
+    public decimal PercentOf(Money whole) => whole.NanoDollars == 0 ? 100 : NanoDollars * 100m / whole.NanoDollars;
+
     public int CompareTo(Money other) => NanoDollars.CompareTo(other.NanoDollars);
 
     public static Money operator +(Money left, Money right) => new(checked(left.NanoDollars + right.NanoDollars));

@@ -80,6 +80,7 @@ public sealed class PriceSection : IConfigSection
             Classes = classes,
             LongContexts = longer,
             MaxOutputTokens = entry.Optional("maxOutputTokens")?.Whole(),
+            Reasons = entry.Optional("reasoning")?.Flag() ?? false,
             ContextTokens = entry.Optional("contextTokens")?.Whole(),
         };
     }

@@ -37,6 +37,9 @@ public sealed record ModelPrice
 
     public int? MaxOutputTokens { get; init; }
 
+    /// <summary>Whether it may reason before it writes. Of what it thinks, a stream shows nothing or a summary, and all of it is billed.</summary>
+    public bool Reasons { get; init; }
+
     /// <summary>Tokens the model can read at once; null where the table does not say.</summary>
     public int? ContextTokens { get; init; }
 
