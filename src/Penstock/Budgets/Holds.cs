@@ -59,33 +59,22 @@ internal sealed partial class Holds(IBudgetStore store, BudgetSection section, T
         }
     }
 
-    private HoldRequest RequestFor(Caller caller, LedgerRow unsettled, Need need)
+    private HoldRequest RequestFor(Caller caller, LedgerRow unsettled, Need need) => new()
     {
-        var now = time.GetUtcNow();
-        return new HoldRequest
-        {
-            Unsettled = unsettled,
-            Scopes = ScopesOf(caller, unsettled.EndUser, unsettled.Model),
-            Implied = ImpliedBy(caller),
-            Wanted = need.Ceiling,
-            Least = need.Least,
-            At = now,
-            ExpiresAt = now + section.Current.HoldFor,
-        };
-    }
+        Unsettled = unsettled,
+        Implied = ImpliedBy(caller),
+        Wanted = need.Ceiling,
+        Least = need.Least,
+        ExpiresAt = time.GetUtcNow() + section.Current.HoldFor,
+    };
 
-    public static IReadOnlyList<BudgetScope> ScopesOf(Caller caller, string? endUser, string? model)
-    {
-        var scopes = new List<BudgetScope>(5)
-        {
-            new(BudgetScopeKind.Tenant, caller.Tenant.Value),
-            new(BudgetScopeKind.Project, caller.Project.Value),
-            new(BudgetScopeKind.Key, caller.Key.Id.Value),
-        };
-        if (endUser is { Length: > 0 }) scopes.Add(new(BudgetScopeKind.User, endUser));
-        if (model is { Length: > 0 }) scopes.Add(new(BudgetScopeKind.Model, model));
-        return scopes;
-    }
+    /// <summary>What every call of the key is under.</summary>
+    public static IReadOnlyList<BudgetScope> ScopesOf(Caller caller) =>
+    [
+        new(BudgetScopeKind.Tenant, caller.Tenant.Value),
+        new(BudgetScopeKind.Project, caller.Project.Value),
+        new(BudgetScopeKind.Key, caller.Key.Id.Value),
+    ];
 
     /// <summary>The key's own <c>monthlyBudget</c>.</summary>
     public static IReadOnlyList<Budget> ImpliedBy(Caller caller) => caller.Key.MonthlyBudget is { } limit
@@ -94,7 +83,7 @@ internal sealed partial class Holds(IBudgetStore store, BudgetSection section, T
 
     private async Task RefuseExtraAsync(string field, HoldRequest request, CancellationToken ct)
     {
-        var budgets = await store.StatusAsync(request.Unsettled.Tenant, request.Scopes, request.Implied, request.At, ct);
+        var budgets = await store.StatusAsync(request.Unsettled.Tenant, BudgetScope.Over(request.Unsettled), request.Implied, request.Unsettled.At, ct);
         if (budgets.FirstOrDefault(status => status.Budget.Hard) is not { } hard) return;
         throw new RefusedException(Refusal.Invalid(
             field,
