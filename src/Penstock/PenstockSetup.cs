@@ -27,9 +27,7 @@ public static class PenstockSetup
         services.AddSingleton<KeyRing>();
         services.AddSingleton<VirtualKeys>();
         services.AddSingleton<KeyEndpoints>();
-        services.AddSingleton<LimitSection>();
-        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<LimitSection>());
-        services.AddSingleton<RequestLimits>();
+        services.AddLimits();
         services.AddSingleton<PriceSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
         services.AddSingleton<UsageEndpoints>();

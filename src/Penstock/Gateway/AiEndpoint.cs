@@ -17,9 +17,9 @@ internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
 
     private async Task AnswerAsync(HttpContext http)
     {
-        var caller = await pipeline.AdmitAsync(http);
+        await using var passage = await pipeline.AdmitAsync(http);
         var call = Read(JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes)));
-        var (answer, receipt, _) = await pipeline.AskAsync(http, caller, call);
+        var (answer, receipt, _) = await pipeline.AskAsync(http, passage, call);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteString("answer", answer.First.Text is { Length: > 0 } text ? text : answer.First.Refusal ?? "");

@@ -5,6 +5,7 @@ using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Limits;
 using Penstock.Usage;
 
 namespace Penstock.Gateway;
@@ -25,6 +26,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     private TimeSpan? _firstToken;
     private bool _estimated;
     private Money _granted;
+    private Passage? _passage;
 
     public AttemptId Id { get; } = id;
 
@@ -77,19 +79,38 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         var row = Row(outcome, counts, estimated, error, elapsed);
         if (call is not null && estimated && outcome != AttemptOutcome.Completed && row.Cost < _granted && Ceiling.Hides(Target, call)) row = row with { Cost = _granted };
         origin.Request.Logged = true;
-        await attempts.BookAsync(row, Target.Price.Vendor.Length > 0, elapsed, _firstToken);
+        try
+        {
+            await attempts.BookAsync(row, Target.Price.Vendor.Length > 0, elapsed, _firstToken);
+        }
+        finally
+        {
+            // Before the client sees the end: whoever sends one call after another never meets their own last one.
+            if (_passage is not null) await _passage.SettleAsync(counts.Total);
+        }
+
         Remaining += _granted - row.Cost;
         return new Receipt(counts, row.Cost, estimated, row.LatencyMs);
     }
 
-    /// <summary>Holds what the call may cost; throws 402 where the budgets do not leave it.</summary>
-    public async ValueTask<Hold> ReserveAsync(Need need, CancellationToken ct)
+    /// <summary>Takes the tokens and the slot it needs and holds what it may cost; throws 429 or 402 where they are not left, and nothing is taken then.</summary>
+    public async ValueTask<Hold> ReserveAsync(Passage passage, long tokens, Need need, CancellationToken ct)
     {
-        var hold = await attempts.Holds.ReserveAsync(origin.Caller, Row(AttemptOutcome.Unknown, default, true, null, TimeSpan.Zero), need, ct);
-        Remaining = hold.Remaining;
-        Warning = hold.Warning;
-        _granted = hold.Granted;
-        return hold;
+        await passage.TakeAsync(tokens, ct);
+        _passage = passage;
+        try
+        {
+            var hold = await attempts.Holds.ReserveAsync(origin.Caller, Row(AttemptOutcome.Unknown, default, true, null, TimeSpan.Zero), need, ct);
+            Remaining = hold.Remaining;
+            Warning = hold.Warning;
+            _granted = hold.Granted;
+            return hold;
+        }
+        catch (RefusedException)
+        {
+            await passage.ReturnAsync();
+            throw;
+        }
     }
 
     private void Meter(ChatUpdate update)

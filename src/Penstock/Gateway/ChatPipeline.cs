@@ -15,12 +15,12 @@ namespace Penstock.Gateway;
 /// 2 limit          not too often
 /// 3 validate       what is asked, in no vendor's words
 /// 4 route          who answers, and can everything cross
-/// 5 reserve        the most it can cost is held on every budget over it
+/// 5 reserve        tokens, a slot, and on every budget over it the most it can cost
 /// 6 call           one attempt at one provider, metered as it answers
-/// 7 settle         the attempt is booked and its hold released, once, before the client sees the end
+/// 7 settle         the attempt is booked and what it held released, once, before the client sees the end
 /// </code>
 /// </summary>
-internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Relay relay)
+internal sealed class ChatPipeline(Admission admission, Router router, Attempts attempts, Relay relay)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -28,7 +28,7 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
     /// <param name="adjust">What the route itself says about the call, such as that it streams.</param>
     public async Task RunAsync(HttpContext http, IChatDialect dialect, Func<ChatCall, ChatCall>? adjust = null)
     {
-        var caller = await AdmitAsync(http);
+        await using var passage = await AdmitAsync(http);
 
         ChatCall call;
         using (Steps.Start("validate"))
@@ -37,26 +37,20 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
             if (adjust is not null) call = adjust(call);
         }
 
-        var exchange = await PrepareAsync(http, caller, call);
+        var exchange = await PrepareAsync(http, passage, call);
         var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
         var writer = dialect.Answer(head);
         if (call.Stream) await relay.StreamAsync(http, exchange, writer);
         else await relay.WholeAsync(http, exchange, writer);
     }
 
-    /// <summary>Steps 1 and 2.</summary>
-    public async ValueTask<Caller> AdmitAsync(HttpContext http)
-    {
-        Caller caller;
-        using (Steps.Start("authenticate")) caller = await keys.AuthenticateAsync(http, Scopes.Complete);
-        using (Steps.Start("limit")) limits.Take(caller);
-        return caller;
-    }
+    /// <summary>Steps 1 and 2. Dispose of the passage when the call is over, whatever its end.</summary>
+    public ValueTask<Passage> AdmitAsync(HttpContext http) => admission.AdmitAsync(http, Scopes.Complete);
 
     /// <summary>Steps 4 to 7 for a call we made ourselves; the answer comes back instead of being written.</summary>
-    public async Task<(AnswerFold Answer, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Caller caller, ChatCall call)
+    public async Task<(AnswerFold Answer, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Passage passage, ChatCall call)
     {
-        var exchange = await PrepareAsync(http, caller, call);
+        var exchange = await PrepareAsync(http, passage, call);
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
         Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
         return (new AnswerFold().Add(frame), receipt, exchange.Target);
@@ -65,9 +59,9 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
     /// <summary>How many tokens a call's input has. Nothing is generated and nothing booked.</summary>
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
     {
-        var caller = await AdmitAsync(http);
+        await using var passage = await AdmitAsync(http);
         var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
-        var target = router.Plan(call.Model, Router.Chat, caller);
+        var target = router.Plan(call.Model, Router.Chat, passage.Caller);
         var sent = new ProviderCall(call, target.Model, null, attempts.NextId());
         if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
         try
@@ -80,12 +74,13 @@ internal sealed class ChatPipeline(KeyRing keys, RequestLimits limits, Router ro
         }
     }
 
-    private async Task<Exchange> PrepareAsync(HttpContext http, Caller caller, ChatCall call)
+    private async Task<Exchange> PrepareAsync(HttpContext http, Passage passage, ChatCall call)
     {
-        var exchange = Route(http, caller, call);
+        var exchange = Route(http, passage.Caller, call);
         using var step = Steps.Start("reserve");
         var ceiling = Ceiling.Of(exchange.Target, exchange.Sent, attempts.Tokens);
-        var hold = await exchange.Attempt.ReserveAsync(ceiling.Need, http.RequestAborted);
+        var tokens = passage.CountsTokens ? TokenEstimate.Of(exchange.Sent, attempts.Tokens) : 0;
+        var hold = await exchange.Attempt.ReserveAsync(passage, tokens, ceiling.Need, http.RequestAborted);
         return exchange with { Sent = exchange.Sent with { MaxOutputTokens = ceiling.CapFor(hold.Granted) } };
     }
 

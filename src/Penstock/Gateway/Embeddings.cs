@@ -3,7 +3,6 @@ using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Keys;
-using Penstock.Limits;
 using Penstock.Usage;
 
 namespace Penstock.Gateway;
@@ -12,17 +11,18 @@ namespace Penstock.Gateway;
 internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser);
 
 /// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, call, settle.</summary>
-internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Drain drain)
+internal sealed class Embeddings(Admission admission, Router router, Attempts attempts, Drain drain)
 {
     public async Task<(EmbedAnswer Answer, Receipt Receipt, Attempt Attempt)> RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read)
     {
-        var caller = await keys.AuthenticateAsync(http, Scopes.Embed);
-        limits.Take(caller);
+        await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
         var request = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
-        var target = router.Plan(request.Model, Router.Embedding, caller);
-        var attempt = attempts.Start(new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser), target);
+        var target = router.Plan(request.Model, Router.Embedding, passage.Caller);
+        var attempt = attempts.Start(new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser), target);
 
-        await attempt.ReserveAsync(Ceiling.OfEmbedding(target, AsCall(request), attempts.Tokens), http.RequestAborted);
+        var inputs = AsCall(request);
+        var tokens = passage.CountsTokens ? attempts.Tokens.Count(inputs, target.Model).Tokens : 0;
+        await attempt.ReserveAsync(passage, tokens, Ceiling.OfEmbedding(target, inputs, attempts.Tokens), http.RequestAborted);
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
@@ -35,7 +35,7 @@ internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router rout
         }
         catch (Exception e) when (!attempt.Booked)
         {
-            throw await Settlement.FailAsync(attempt, target, e, AsCall(request), drain, http.RequestAborted);
+            throw await Settlement.FailAsync(attempt, target, e, inputs, drain, http.RequestAborted);
         }
     }
 

@@ -15,6 +15,7 @@ internal static class GatewaySetup
         services.AddSingleton<GatewayMetrics>();
         services.AddSingleton<Attempts>();
         services.AddSingleton<Relay>();
+        services.AddSingleton<Admission>();
         services.AddSingleton<ChatPipeline>();
         services.AddSingleton<Embeddings>();
         services.AddSingleton<ChatEndpoints>();

@@ -27,7 +27,7 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
 
     private async Task ClassifyAsync(HttpContext http)
     {
-        var caller = await pipeline.AdmitAsync(http);
+        await using var passage = await pipeline.AdmitAsync(http);
         var body = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
         body.AllowOnly("text", "labels", "multiple", "model");
         var text = body.Required("text").NonEmptyText();
@@ -37,7 +37,7 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var instruction = multiple ? "Name every label that fits the text the user sends, or none." : "Name the one label that fits the text the user sends best.";
 
         var call = Call(body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", Schema(field, labels, multiple), text);
-        var (named, receipt, target) = await AskAsync(http, caller, call, answer => multiple ? Texts(answer) : [answer.Text()]);
+        var (named, receipt, target) = await AskAsync(http, passage, call, answer => multiple ? Texts(answer) : [answer.Text()]);
         var chosen = named.Where(labels.Contains).Distinct().ToArray();
         if (!multiple && chosen.Length == 0) throw Unfit(target, "named none of the labels");
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
@@ -50,14 +50,14 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
 
     private async Task SuggestAsync(HttpContext http)
     {
-        var caller = await pipeline.AdmitAsync(http);
+        await using var passage = await pipeline.AdmitAsync(http);
         var body = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
         body.AllowOnly("text", "count", "model");
         var text = body.Required("text").NonEmptyText();
         var count = body.Optional("count")?.Whole(1, MostSuggestions) ?? 3;
 
         var call = Call(body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", Schema("suggestions", null, true), text);
-        var (texts, receipt, target) = await AskAsync(http, caller, call, Texts);
+        var (texts, receipt, target) = await AskAsync(http, passage, call, Texts);
         var suggestions = texts.Where(item => item.Length > 0).Take(count).ToArray();
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
@@ -77,9 +77,9 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
     private static string[] Texts(JsonView answer) => [.. answer.Items().Select(item => item.Text())];
 
     /// <param name="read">Reads the one field of the answer. What it refuses is the provider's to answer for, not the client's.</param>
-    private async Task<(string[] Texts, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Keys.Caller caller, ChatCall call, Func<JsonView, string[]> read)
+    private async Task<(string[] Texts, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Limits.Passage passage, ChatCall call, Func<JsonView, string[]> read)
     {
-        var (answer, receipt, target) = await pipeline.AskAsync(http, caller, call);
+        var (answer, receipt, target) = await pipeline.AskAsync(http, passage, call);
         try
         {
             return (read(JsonView.Parse(Encoding.UTF8.GetBytes(answer.First.Text)).Required(call.ResponseFormat!.Name!)), receipt, target);

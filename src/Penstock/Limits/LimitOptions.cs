@@ -1,30 +1,49 @@
-using Penstock.Configuration;
+using System.Collections.Frozen;
 
 namespace Penstock.Limits;
 
-/// <summary>Limits of a key that sets none of its own.</summary>
-/// <param name="RequestsPerSecond">Refill of the bucket; default 50.</param>
-/// <param name="Burst">Size of the bucket in requests; default 200.</param>
-internal sealed record LimitOptions(double RequestsPerSecond = 50, int Burst = 200);
+/// <summary>How much one thing may take; null where nothing is set.</summary>
+internal sealed record Allowance
+{
+    /// <summary>Requests a second that refill the bucket.</summary>
+    public double? RequestsPerSecond { get; init; }
+
+    /// <summary>Size of the bucket in requests.</summary>
+    public int? Burst { get; init; }
+
+    /// <summary>Tokens a minute, read and written, cached ones included; as many at once.</summary>
+    public int? TokensPerMinute { get; init; }
+
+    /// <summary>Calls in flight at once.</summary>
+    public int? Concurrency { get; init; }
+
+    /// <summary>This one, and what it leaves open as <paramref name="other"/> has it.</summary>
+    public Allowance Or(Allowance other) => new()
+    {
+        RequestsPerSecond = RequestsPerSecond ?? other.RequestsPerSecond,
+        Burst = Burst ?? other.Burst,
+        TokensPerMinute = TokensPerMinute ?? other.TokensPerMinute,
+        Concurrency = Concurrency ?? other.Concurrency,
+    };
+}
 
 /// <summary>The section <c>limits</c>.</summary>
-internal sealed class LimitSection : IConfigSection
+internal sealed record LimitOptions
 {
-    public IReadOnlyList<string> Names { get; } = ["limits"];
+    /// <summary>Of a key that sets none of its own; default 50 requests a second, 200 at once.</summary>
+    public Allowance EachKey { get; init; } = new() { RequestsPerSecond = 50, Burst = 200 };
 
-    public LimitOptions Current { get; private set; } = new();
+    /// <summary>By id; over what the key itself sets.</summary>
+    public IReadOnlyDictionary<string, Allowance> Keys { get; init; } = FrozenDictionary<string, Allowance>.Empty;
 
-    public Action Read(ConfigRead file)
-    {
-        var options = new LimitOptions();
-        if (file.Section("limits") is { } limits)
-        {
-            file.Try<object?>(() => { limits.AllowOnly("requestsPerSecond", "burst"); return null; }, null);
-            options = new LimitOptions(
-                file.Try(() => limits.Optional("requestsPerSecond")?.Number(0.001, 1_000_000) ?? options.RequestsPerSecond, options.RequestsPerSecond),
-                file.Try(() => limits.Optional("burst")?.Whole(1, 1_000_000) ?? options.Burst, options.Burst));
-        }
+    /// <summary>By <c>tenant/project</c>, or by the project's name alone in whichever tenant.</summary>
+    public IReadOnlyDictionary<string, Allowance> Projects { get; init; } = FrozenDictionary<string, Allowance>.Empty;
 
-        return () => Current = options;
-    }
+    public IReadOnlyDictionary<string, Allowance> Tenants { get; init; } = FrozenDictionary<string, Allowance>.Empty;
+
+    /// <summary>By pattern, such as <c>/v1/embeddings</c>; all calls of one tenant together.</summary>
+    public IReadOnlyDictionary<string, Allowance> Routes { get; init; } = FrozenDictionary<string, Allowance>.Empty;
+
+    /// <summary>After how long the slot of a call is free though nobody returned it, in minutes; default 15. A longer call no longer counts.</summary>
+    public TimeSpan LeaseFor { get; init; } = TimeSpan.FromMinutes(15);
 }

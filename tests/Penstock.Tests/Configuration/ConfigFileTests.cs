@@ -125,10 +125,10 @@ public sealed class ConfigFileTests : IDisposable
         Write("""{"limits": {"burst": 7}, "tiers": {"fast": {"targets": ["local/local"], "maxOutputTokens": 5}}}""");
 
         _time.Advance(Second - TimeSpan.FromTicks(1));
-        Assert.Equal(200, _limits.Current.Burst);
+        Assert.Equal(200, _limits.Current.EachKey.Burst);
         _time.Advance(TimeSpan.FromTicks(1));
 
-        Assert.Equal(7, _limits.Current.Burst);
+        Assert.Equal(7, _limits.Current.EachKey.Burst);
         Assert.Equal(5, _routing.Current.Tiers["fast"].MaxOutputTokens);
         Assert.Contains(_log.Lines, line => line.Level == LogLevel.Information && line.Text == $"{FilePath} changed and is in force");
     }
@@ -142,7 +142,7 @@ public sealed class ConfigFileTests : IDisposable
         Write("""{"limits": {"burst": 7}}""");
         _time.Advance(Second);
 
-        Assert.Equal(7, _limits.Current.Burst);
+        Assert.Equal(7, _limits.Current.EachKey.Burst);
         Assert.Equal("2026-07-24", _prices.Current.Version);
     }
 
@@ -154,14 +154,14 @@ public sealed class ConfigFileTests : IDisposable
 
         _time.Advance(5 * Second);
 
-        Assert.Equal(7, _limits.Current.Burst);
+        Assert.Equal(7, _limits.Current.EachKey.Burst);
         Assert.Equal(2, Errors().Count);
         Assert.Contains(Errors(), error => error.Contains("'prices.version'", StringComparison.Ordinal));
         Assert.Contains(Errors(), error => error.Contains("'gateway.allowUnpriced'", StringComparison.Ordinal));
 
         Write("""{"limits": {"burst": 9}}""");
         _time.Advance(Second);
-        Assert.Equal(9, _limits.Current.Burst);
+        Assert.Equal(9, _limits.Current.EachKey.Burst);
     }
 
     [Fact]
@@ -173,13 +173,13 @@ public sealed class ConfigFileTests : IDisposable
         {
             Write(Whole[..length]);
             _time.Advance(Second);
-            Assert.Equal(7, _limits.Current.Burst);
+            Assert.Equal(7, _limits.Current.EachKey.Burst);
         }
 
         Write(Whole);
         _time.Advance(Second);
 
-        Assert.Equal(new LimitOptions(3, 8), _limits.Current);
+        Assert.Equal(new Allowance { RequestsPerSecond = 3, Burst = 8 }, _limits.Current.EachKey);
     }
 
     [Fact]
@@ -188,15 +188,15 @@ public sealed class ConfigFileTests : IDisposable
         Start("""{"limits": {"burst": 7}}""");
         Write("");
         _time.Advance(Second);
-        Assert.Equal(7, _limits.Current.Burst);
+        Assert.Equal(7, _limits.Current.EachKey.Burst);
 
         Write("""{"limits": {"burst": 8}}""");
         _time.Advance(Second);
-        Assert.Equal(8, _limits.Current.Burst);
+        Assert.Equal(8, _limits.Current.EachKey.Burst);
 
         File.Delete(FilePath);
         _time.Advance(Second);
-        Assert.Equal(8, _limits.Current.Burst);
+        Assert.Equal(8, _limits.Current.EachKey.Burst);
     }
 
     [Fact]
@@ -207,7 +207,7 @@ public sealed class ConfigFileTests : IDisposable
 
         _time.Advance(2 * Second);
 
-        Assert.Equal(200, _limits.Current.Burst);
+        Assert.Equal(200, _limits.Current.EachKey.Burst);
     }
 
     [Fact]
@@ -273,7 +273,7 @@ public sealed class ConfigFileTests : IDisposable
 
         Write("""{"limits": {"burst": 9}}""");
         _time.Advance(Second);
-        Assert.Equal(9, _limits.Current.Burst);
+        Assert.Equal(9, _limits.Current.EachKey.Burst);
     }
 
     private void Start(string text)
