@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -11,25 +12,39 @@ namespace Penstock.Gateway;
 /// <summary>What a client asks to be embedded.</summary>
 internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser);
 
-/// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, call, settle.</summary>
-internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router router, Attempts attempts, Drain drain)
+/// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, cache, reserve, call, settle.</summary>
+internal sealed class Embeddings(KeyRing keys, RequestLimits limits, Router router, AnswerCache cache, Attempts attempts, Drain drain)
 {
-    public async Task<(EmbedAnswer Answer, Receipt Receipt, Attempt Attempt)> RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read)
+    public async Task RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read, Func<EmbedAnswer, Receipt, Attempt, Task> write)
     {
         var caller = await keys.AuthenticateAsync(http, Scopes.Embed);
         limits.Take(caller);
-        var request = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var request = read(body);
         var target = router.Plan(request.Model, Router.Embedding, caller);
-        var attempt = attempts.Start(new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser), target);
+        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);
+        var attempt = attempts.Start(origin, target);
+
+        using var turn = await cache.OpenAsync(http, origin, attempt, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)));
+        if (turn == CacheTurn.Answered) return;
 
         await attempt.ReserveAsync(Ceiling.OfEmbedding(target, AsCall(request), attempts.Tokens), http.RequestAborted);
+        await turn.RunAsync(http, whole: true, async () =>
+        {
+            var (answer, receipt) = await CallAsync(http, request, attempt);
+            await write(answer, receipt, attempt);
+        });
+    }
 
+    private async Task<(EmbedAnswer Answer, Receipt Receipt)> CallAsync(HttpContext http, EmbedRequest request, Attempt attempt)
+    {
+        var target = attempt.Target;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
         {
             var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id), stop.Token);
             attempt.Meter(answer.Tokens, answer.Estimated);
-            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null), attempt);
+            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null));
         }
         catch (Exception e) when (!attempt.Booked)
         {

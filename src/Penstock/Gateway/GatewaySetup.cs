@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 
 namespace Penstock.Gateway;
@@ -14,6 +15,11 @@ internal static class GatewaySetup
         services.AddSingleton<Router>();
         services.AddSingleton<GatewayMetrics>();
         services.AddSingleton<Attempts>();
+        services.AddSingleton<CacheSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());
+        services.AddSingleton<Flights>();
+        services.AddSingleton<AnswerCache>();
+        services.AddHostedService<CacheSweeper>();
         services.AddSingleton<Relay>();
         services.AddSingleton<ChatPipeline>();
         services.AddSingleton<Embeddings>();
