@@ -1,6 +1,8 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Penstock.Sqlite.Budgets;
+using Penstock.Sqlite.Cache;
+using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
 using Xunit;
 
@@ -9,8 +11,12 @@ namespace Penstock.Sqlite.Tests;
 /// <summary>No statement reaches a tenant's rows without naming the tenant.</summary>
 public sealed partial class TenantFilterTests
 {
-    /// <summary>The caller's key is what says which tenant it is of; the sweeper and the verifier serve every tenant, and show none to another.</summary>
-    private static readonly string[] Exempt = [SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Entries.SelectDifferences];
+    /// <summary>The caller's key is what says which tenant it is of; the sweepers and the verifier serve every tenant, and show none to another.</summary>
+    private static readonly string[] Exempt =
+    [
+        SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Entries.SelectDifferences,
+        SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast,
+    ];
 
     /// <summary>Tables without a tenant's rows.</summary>
     private static readonly string[] Shared = ["schema_migrations"];

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Http;
 
 namespace Penstock.Gateway;
 
@@ -13,6 +14,11 @@ internal static class GatewaySetup
         services.AddSingleton<RoutingSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
         services.AddSingleton<Router>();
+        services.AddSingleton(provider =>
+        {
+            var router = provider.GetRequiredService<Router>();
+            return new LargestBody(() => router.Options.MaxBodyBytes);
+        });
         services.AddSingleton<GatewayMetrics>();
         services.AddSingleton<Attempts>();
         services.AddSingleton<CacheSection>();

@@ -7,10 +7,10 @@ internal static class DetachedWork
 {
     /// <summary>
     /// Runs <paramref name="work"/> to its end, whether the client stays or not, while <paramref name="delivery"/> copies to the client. Within it, the
-    /// request is aborted by <paramref name="cancelled"/> only. What it throws is thrown on once the client has what there is; headers that it had set are
+    /// request is aborted by <paramref name="cancelled"/> only. <paramref name="keep"/> runs as soon as the answer is whole. What the work throws is thrown on once the client has what there is; headers that it had set are
     /// the client's then too.
     /// </summary>
-    public static async Task<DeliveryEnd> RunAsync(HttpContext http, Recording.Reader client, Delivery delivery, Func<Task> work, CancellationToken cancelled)
+    public static async Task<DeliveryEnd> RunAsync(HttpContext http, Recording.Reader client, Delivery delivery, Func<Task> work, Func<Task> keep, CancellationToken cancelled)
     {
         var recording = client.Recording;
         var response = new RecordedResponse(recording, cancelled);
@@ -33,6 +33,7 @@ internal static class DetachedWork
             response.GiveBack();
         }
 
+        await keep();
         return await copying;
     }
 

@@ -29,8 +29,7 @@ internal sealed class CacheTurn(AnswerCache? cache, Flight? flight, Delivery? de
             return;
         }
 
-        var end = await DetachedWork.RunAsync(http, flight.Client, delivery, work, flight.Abandoned);
-        if (keep) await cache.KeepAsync(flight);
+        var end = await DetachedWork.RunAsync(http, flight.Client, delivery, work, () => keep ? cache.KeepAsync(flight) : Task.CompletedTask, flight.Abandoned);
         if (end == DeliveryEnd.Gone) throw new ClientGoneException(http.RequestAborted);
     }
 
