@@ -1,8 +1,12 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Penstock.Budgets;
+using Penstock.Gateway.Cache;
+using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Sqlite.Budgets;
+using Penstock.Sqlite.Cache;
+using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
@@ -22,6 +26,8 @@ public static class SqliteSetup
         services.AddSingleton<IKeyStore, SqliteKeyStore>();
         services.AddSingleton<IUsageStore, SqliteUsageStore>();
         services.AddSingleton<IBudgetStore, SqliteBudgetStore>();
+        services.AddSingleton<ICacheStore, SqliteCacheStore>();
+        services.AddSingleton<IIdempotencyStore, SqliteIdempotencyStore>();
         return services;
     }
 }

@@ -6,6 +6,7 @@ using Penstock.Configuration;
 using Penstock.Gateway;
 using Penstock.Gateway.Routing;
 using Penstock.Http;
+using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
@@ -14,7 +15,8 @@ using Penstock.Usage;
 namespace Penstock;
 
 /// <summary>
-/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>), the kinds of providers
+/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>,
+/// <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>), the kinds of providers
 /// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
 /// </summary>
 public static class PenstockSetup
@@ -34,6 +36,7 @@ public static class PenstockSetup
         services.AddSingleton<MetricsText>();
         services.AddBudgets();
         services.AddGateway();
+        services.AddIdempotency();
         return services;
     }
 
@@ -53,6 +56,7 @@ public static class PenstockSetup
     {
         app.UseMiddleware<RequestEdge>();
         app.UseRouting();
+        app.UseIdempotency();
         var services = app.ServiceProvider;
         services.GetRequiredService<MetricsText>().Map(app);
         app.MapHealth(services.GetRequiredService<Drain>());

@@ -1,7 +1,11 @@
 using Penstock.Budgets;
 using Penstock.Contracts;
+using Penstock.Gateway.Cache;
+using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Sqlite.Budgets;
+using Penstock.Sqlite.Cache;
+using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
@@ -76,6 +80,34 @@ internal sealed class OpenedStore : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Database.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+public sealed class SqliteCacheStoreTests : CacheStoreContract
+{
+    private readonly TemporaryFolder _folder = new();
+    private SqliteDatabase? _database;
+
+    protected override ValueTask<ICacheStore> OpenAsync() => ValueTask.FromResult<ICacheStore>(new SqliteCacheStore(_database = _folder.Open()));
+
+    protected override async ValueTask CloseAsync()
+    {
+        if (_database is not null) await _database.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+public sealed class SqliteIdempotencyStoreTests : IdempotencyStoreContract
+{
+    private readonly TemporaryFolder _folder = new();
+    private SqliteDatabase? _database;
+
+    protected override ValueTask<IIdempotencyStore> OpenAsync() => ValueTask.FromResult<IIdempotencyStore>(new SqliteIdempotencyStore(_database = _folder.Open()));
+
+    protected override async ValueTask CloseAsync()
+    {
+        if (_database is not null) await _database.DisposeAsync();
         _folder.Dispose();
     }
 }

@@ -1,6 +1,8 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
 using Penstock.Sqlite.Budgets;
+using Penstock.Sqlite.Cache;
+using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Usage;
 using Xunit;
@@ -18,6 +20,7 @@ public sealed partial class TenantFilterTests
     [
         SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Retained.SelectNextTenant, Verification.SelectTenants, RollupsOfOld.SelectWhetherMissing,
         RollupsOfOld.SelectAllBooked,
+        SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast,
     ];
 
     /// <summary>Tables without a tenant's rows; SQLite keeps the last number of a table in one of them.</summary>

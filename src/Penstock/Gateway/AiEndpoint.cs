@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -18,9 +19,11 @@ internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
     private async Task AnswerAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var call = Read(JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes)));
-        var (answer, receipt, _) = await pipeline.AskAsync(http, passage, call);
-        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var call = Read(JsonView.Parse(body));
+        // The answer repeats the name that was asked for.
+        var question = new CacheQuestion(RequestEdge.RouteOf(http), body, CacheQuestion.IgnoredBy(Dialect.Native)) { Others = [new("model", call.Model)] };
+        await pipeline.AskAsync(http, passage, call, question, (answer, receipt, _) => Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteString("answer", answer.First.Text is { Length: > 0 } text ? text : answer.First.Refusal ?? "");
             json.WriteString("model", call.Model);
@@ -28,7 +31,7 @@ internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
             json.WriteNumber("input", receipt.Tokens.TotalInput);
             json.WriteNumber("output", receipt.Tokens.TotalOutput);
             json.WriteEndObject();
-        });
+        }));
     }
 
     private ChatCall Read(JsonView body)

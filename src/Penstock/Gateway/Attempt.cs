@@ -37,6 +37,12 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
 
     public bool Booked { get; private set; }
 
+    /// <summary>As it stands in the ledger; null until it does.</summary>
+    public LedgerRow? BookedAs { get; private set; }
+
+    /// <summary>True where the provider's filter ended an answer.</summary>
+    public bool Filtered { get; private set; }
+
     /// <summary>What the tightest hard budget leaves, this call at its ceiling until it is booked and at its cost then; null where there is none.</summary>
     public Money? Remaining { get; private set; }
 
@@ -89,8 +95,21 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
             if (_passage is not null) await _passage.SettleAsync(counts.Total);
         }
 
+        BookedAs = row;
         Remaining += _granted - row.Cost;
         return new Receipt(counts, row.Cost, estimated, row.LatencyMs);
+    }
+
+    /// <summary>Books an answer that another call paid for: no provider was called and nothing is held.</summary>
+    /// <param name="avoided">What it would have cost.</param>
+    public async Task BookSharedAsync(AttemptOutcome outcome, TokenCounts counts, Money avoided, string? error = null)
+    {
+        if (Booked) throw new InvalidOperationException($"Attempt {Id} is booked already.");
+        Booked = true;
+        origin.Request.Logged = true;
+        var row = Row(outcome, counts, false, error, time.GetElapsedTime(_started)) with { Cost = Money.Zero, Avoided = avoided };
+        await attempts.BookSharedAsync(row);
+        BookedAs = row;
     }
 
     /// <summary>Takes the tokens and the slot it needs and holds what it may cost; throws 429 or 402 where they are not left, and nothing is taken then.</summary>
@@ -124,6 +143,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
             RefusalDelta delta => delta.Text,
             _ => null,
         };
+        if (update is Finished { Reason: FinishReason.ContentFilter }) Filtered = true;
         if (update is UsageReported usage) _usage = usage with { Counts = usage.Counts.Bounded() };
         if (text is not { Length: > 0 }) return;
         _firstToken ??= time.GetElapsedTime(_started);

@@ -22,7 +22,12 @@ internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSour
 
     /// <summary>Durable when it returns. A row that could not be stored is in the log all the same.</summary>
     /// <param name="priced">Whether the price table knows the model, so that it may be a metric's label.</param>
-    public async Task BookAsync(LedgerRow row, bool priced, TimeSpan elapsed, TimeSpan? firstToken)
+    public Task BookAsync(LedgerRow row, bool priced, TimeSpan elapsed, TimeSpan? firstToken) => BookAsync(row, () => metrics.Record(row, priced, elapsed, firstToken));
+
+    /// <summary>As <see cref="BookAsync(LedgerRow, bool, TimeSpan, TimeSpan?)"/>, for an answer that no provider gave: it is no measurement of one.</summary>
+    public Task BookSharedAsync(LedgerRow row) => BookAsync(row, () => metrics.RecordShared(row));
+
+    private async Task BookAsync(LedgerRow row, Action record)
     {
         using var timeout = new CancellationTokenSource(BookingTime, time);
         try
@@ -32,7 +37,7 @@ internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSour
         finally
         {
             Log(row);
-            metrics.Record(row, priced, elapsed, firstToken);
+            record();
         }
     }
 

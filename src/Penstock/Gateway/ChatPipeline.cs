@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -15,12 +16,14 @@ namespace Penstock.Gateway;
 /// 2 limit          not too often
 /// 3 validate       what is asked, in no vendor's words
 /// 4 route          who answers, and can everything cross
-/// 5 reserve        tokens, a slot, and on every budget over it the most it can cost
-/// 6 call           one attempt at one provider, metered as it answers
-/// 7 settle         the attempt is booked and what it held released, once, before the client sees the end
+/// 5 cache          was it answered before, or is it being answered now; only where the client asks for that
+/// 6 reserve        tokens, a slot, and on every budget over it the most it can cost
+/// 7 call           one attempt at one provider, metered as it answers
+/// 8 settle         the attempt is booked and what it held released, once, before the client sees the end
 /// </code>
+/// The cache comes after the route, because the target is part of what was asked, and no key may read what it may not call.
 /// </summary>
-internal sealed class ChatPipeline(Admission admission, Router router, Attempts attempts, Relay relay)
+internal sealed class ChatPipeline(Admission admission, Router router, AnswerCache cache, Attempts attempts, Relay relay)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -37,24 +40,24 @@ internal sealed class ChatPipeline(Admission admission, Router router, Attempts 
             if (adjust is not null) call = adjust(call);
         }
 
-        var exchange = await PrepareAsync(http, passage, call);
-        var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
-        var writer = dialect.Answer(head);
-        if (call.Stream) await relay.StreamAsync(http, exchange, writer);
-        else await relay.WholeAsync(http, exchange, writer);
+        await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), exchange =>
+        {
+            var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
+            var writer = dialect.Answer(head);
+            return call.Stream ? relay.StreamAsync(http, exchange, writer) : relay.WholeAsync(http, exchange, writer);
+        });
     }
 
     /// <summary>Steps 1 and 2. Dispose of the passage when the call is over, whatever its end.</summary>
     public ValueTask<Passage> AdmitAsync(HttpContext http) => admission.AdmitAsync(http, Scopes.Complete);
 
-    /// <summary>Steps 4 to 7 for a call we made ourselves; the answer comes back instead of being written.</summary>
-    public async Task<(AnswerFold Answer, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Passage passage, ChatCall call)
+    /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
+    public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, async exchange =>
     {
-        var exchange = await PrepareAsync(http, passage, call);
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
         Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
-        return (new AnswerFold().Add(frame), receipt, exchange.Target);
-    }
+        await write(new AnswerFold().Add(frame), receipt, exchange.Target);
+    });
 
     /// <summary>How many tokens a call's input has. Nothing is generated and nothing booked.</summary>
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
@@ -74,9 +77,18 @@ internal sealed class ChatPipeline(Admission admission, Router router, Attempts 
         }
     }
 
-    private async Task<Exchange> PrepareAsync(HttpContext http, Passage passage, ChatCall call)
+    private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<Exchange, Task> answer)
     {
         var exchange = Route(http, passage.Caller, call);
+        using var turn = await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question);
+        if (turn == CacheTurn.Answered) return;
+
+        var reserved = await ReserveAsync(http, passage, exchange);
+        await turn.RunAsync(http, whole: reserved.Sent.MaxOutputTokens == exchange.Sent.MaxOutputTokens, () => answer(reserved));
+    }
+
+    private async Task<Exchange> ReserveAsync(HttpContext http, Passage passage, Exchange exchange)
+    {
         using var step = Steps.Start("reserve");
         var ceiling = Ceiling.Of(exchange.Target, exchange.Sent, attempts.Tokens);
         var tokens = passage.CountsTokens ? TokenEstimate.Of(exchange.Sent, attempts.Tokens) : 0;

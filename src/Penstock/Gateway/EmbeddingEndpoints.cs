@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Wire;
 using Penstock.Gateway.Wire.Native;
 using Penstock.Gateway.Wire.OpenAi;
 using Penstock.Http;
@@ -22,25 +23,30 @@ internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
         routes.MapPost("/v1/embed", NativeAsync);
     }
 
-    private async Task OpenAiAsync(HttpContext http)
+    private Task OpenAiAsync(HttpContext http)
     {
         OpenAiEmbedRequest? request = null;
-        var (answer, receipt, attempt) = await embeddings.RunAsync(http, body =>
+        return embeddings.RunAsync(http, Read, WriteAsync);
+
+        EmbedRequest Read(ReadOnlyMemory<byte> body)
         {
             request = OpenAiEmbeddings.Read(body);
             return new EmbedRequest(request.Model, request.Inputs, request.Dimensions, request.EndUser);
-        });
-        Relay.AddHeaders(http.Response.Headers, attempt, receipt);
-        var output = new ArrayBufferWriter<byte>(4096);
-        OpenAiEmbeddings.Write(answer, request!.Base64, output);
-        await Json.SendAsync(http, StatusCodes.Status200OK, output.WrittenMemory);
+        }
+
+        Task WriteAsync(EmbedAnswer answer, Receipt receipt, Attempt attempt)
+        {
+            Relay.AddHeaders(http.Response.Headers, attempt, receipt);
+            var output = new ArrayBufferWriter<byte>(4096);
+            OpenAiEmbeddings.Write(answer, request!.Base64, output);
+            return Json.SendAsync(http, StatusCodes.Status200OK, output.WrittenMemory);
+        }
     }
 
-    private async Task NativeAsync(HttpContext http)
+    private Task NativeAsync(HttpContext http) => embeddings.RunAsync(http, Read, (answer, receipt, attempt) =>
     {
-        var (answer, receipt, attempt) = await embeddings.RunAsync(http, Read);
         Relay.AddHeaders(http.Response.Headers, attempt, receipt);
-        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        return Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteStartArray("embeddings");
             foreach (var vector in answer.Vectors)
@@ -55,7 +61,7 @@ internal sealed class EmbeddingEndpoints(Embeddings embeddings, Router router)
             json.WriteString("provider", attempt.Target.Provider.Name);
             NativeUsage.Write(json, receipt);
         });
-    }
+    });
 
     private EmbedRequest Read(ReadOnlyMemory<byte> bytes)
     {

@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Http;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -10,20 +11,34 @@ namespace Penstock.Gateway;
 /// <summary>What a client asks to be embedded.</summary>
 internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser);
 
-/// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, call, settle.</summary>
-internal sealed class Embeddings(Admission admission, Router router, Attempts attempts, Drain drain)
+/// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, cache, reserve, call, settle.</summary>
+internal sealed class Embeddings(Admission admission, Router router, AnswerCache cache, Attempts attempts, Drain drain)
 {
-    public async Task<(EmbedAnswer Answer, Receipt Receipt, Attempt Attempt)> RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read)
+    public async Task RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read, Func<EmbedAnswer, Receipt, Attempt, Task> write)
     {
         await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
-        var request = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var request = read(body);
         var target = router.Plan(request.Model, Router.Embedding, passage.Caller);
-        var attempt = attempts.Start(new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser), target);
+        var origin = new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);
+        var attempt = attempts.Start(origin, target);
+
+        using var turn = await cache.OpenAsync(http, origin, attempt, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)));
+        if (turn == CacheTurn.Answered) return;
 
         var inputs = AsCall(request);
         var tokens = passage.CountsTokens ? attempts.Tokens.Count(inputs, target.Model).Tokens : 0;
         await attempt.ReserveAsync(passage, tokens, Ceiling.OfEmbedding(target, inputs, attempts.Tokens), http.RequestAborted);
+        await turn.RunAsync(http, whole: true, async () =>
+        {
+            var (answer, receipt) = await CallAsync(http, request, attempt);
+            await write(answer, receipt, attempt);
+        });
+    }
 
+    private async Task<(EmbedAnswer Answer, Receipt Receipt)> CallAsync(HttpContext http, EmbedRequest request, Attempt attempt)
+    {
+        var target = attempt.Target;
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
         {
@@ -31,11 +46,11 @@ internal sealed class Embeddings(Admission admission, Router router, Attempts at
             attempt.Sent = true;
             var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id), stop.Token);
             attempt.Meter(answer.Tokens, answer.Estimated);
-            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null), attempt);
+            return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null));
         }
         catch (Exception e) when (!attempt.Booked)
         {
-            throw await Settlement.FailAsync(attempt, target, e, inputs, drain, http.RequestAborted);
+            throw await Settlement.FailAsync(attempt, target, e, AsCall(request), drain, http.RequestAborted);
         }
     }
 

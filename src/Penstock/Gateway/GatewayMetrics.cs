@@ -18,6 +18,8 @@ internal sealed class GatewayMetrics
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _firstToken;
     private readonly Counter<double> _cost;
+    private readonly Counter<long> _cache;
+    private readonly Counter<double> _saved;
 
     public GatewayMetrics(IMeterFactory meters)
     {
@@ -26,6 +28,8 @@ internal sealed class GatewayMetrics
         _duration = meter.CreateHistogram("gen_ai.client.operation.duration", "s", "Duration of a call to a provider.", advice: Seconds());
         _firstToken = meter.CreateHistogram("gen_ai.server.time_to_first_token", "s", "Time to the first content.", advice: Seconds());
         _cost = meter.CreateCounter<double>("penstock.cost", "{USD}", "What calls cost, booked in the ledger.");
+        _cache = meter.CreateCounter<long>("penstock.cache.requests", "{request}", "Requests that asked for the cache, by what came of it.");
+        _saved = meter.CreateCounter<double>("penstock.cache.saved", "{USD}", "What answers from the cache would have cost.");
     }
 
     /// <param name="priced">Whether the price table knows the model; any other is named <c>other</c>, so that a client cannot make labels without end.</param>
@@ -42,6 +46,12 @@ internal sealed class GatewayMetrics
         if (firstToken is { } first) _firstToken.Record(first.TotalSeconds, operation, provider, named);
         _cost.Add((double)row.Cost.Usd, operation, provider, named);
     }
+
+    /// <param name="result"><c>hit</c>, <c>miss</c>, <c>shared</c> or <c>bypass</c>.</param>
+    public void RecordCache(string result) => _cache.Add(1, new KeyValuePair<string, object?>("result", result));
+
+    /// <summary>Only what it saved: a histogram of providers' work counts no answer twice.</summary>
+    public void RecordShared(LedgerRow row) => _saved.Add((double)row.Avoided.Usd);
 
     private static InstrumentAdvice<double> Seconds() => new() { HistogramBucketBoundaries = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92] };
 }

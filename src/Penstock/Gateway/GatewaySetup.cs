@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Http;
 
 namespace Penstock.Gateway;
 
@@ -12,8 +14,18 @@ internal static class GatewaySetup
         services.AddSingleton<RoutingSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
         services.AddSingleton<Router>();
+        services.AddSingleton(provider =>
+        {
+            var router = provider.GetRequiredService<Router>();
+            return new LargestBody(() => router.Options.MaxBodyBytes);
+        });
         services.AddSingleton<GatewayMetrics>();
         services.AddSingleton<Attempts>();
+        services.AddSingleton<CacheSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());
+        services.AddSingleton<Flights>();
+        services.AddSingleton<AnswerCache>();
+        services.AddHostedService<CacheSweeper>();
         services.AddSingleton<Relay>();
         services.AddSingleton<Admission>();
         services.AddSingleton<ChatPipeline>();

@@ -14,6 +14,8 @@ namespace Penstock.Gateway;
 /// <summary>Carries a provider's answer to the client. However it ends, the attempt is booked once, and a client never sees the end of an answer that is not.</summary>
 internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 {
+    public const string StreamType = "text/event-stream; charset=utf-8";
+
     private const int MostUnflushed = 64 * 1024;
     private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
@@ -63,6 +65,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         {
             var failure = await FailAsync(http, exchange, e);
             if (!http.Response.HasStarted || failure is not RefusedException refused) throw failure;
+            exchange.Origin.Request.Incomplete = true;
             writer.WriteError(refused.Refusal, http.Response.BodyWriter);
             await FlushAsync(http, http.RequestAborted);
         }
@@ -160,12 +163,17 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     {
         if (http.Response.HasStarted) return;
         http.Response.StatusCode = StatusCodes.Status200OK;
-        http.Response.ContentType = "text/event-stream; charset=utf-8";
-        http.Response.Headers.CacheControl = "no-cache";
-        // nginx would hold a stream back otherwise.
-        http.Response.Headers["x-accel-buffering"] = "no";
+        AddStreamHeaders(http.Response);
         AddHeaders(http.Response.Headers, attempt);
         await http.Response.StartAsync(http.RequestAborted);
+    }
+
+    public static void AddStreamHeaders(HttpResponse response)
+    {
+        response.ContentType = StreamType;
+        response.Headers.CacheControl = "no-cache";
+        // nginx would hold a stream back otherwise.
+        response.Headers["x-accel-buffering"] = "no";
     }
 
     /// <summary>Who answered, and what it cost where that is known.</summary>

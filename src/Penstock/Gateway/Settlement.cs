@@ -9,8 +9,8 @@ namespace Penstock.Gateway;
 internal static class Settlement
 {
     /// <summary>Refusal codes of endings that no client is told of.</summary>
-    private const string ClientGone = "client_gone";
-    private const string Bug = "internal_error";
+    public const string ClientGone = "client_gone";
+    public const string Bug = "internal_error";
 
     /// <returns><see cref="RefusedException"/> for the client, <see cref="ClientGoneException"/> where it left, or the bug itself.</returns>
     public static async Task<Exception> FailAsync(Attempt attempt, Target target, Exception e, ChatCall call, Drain drain, CancellationToken clientGone)

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Gateway.Wire.Native;
@@ -28,7 +29,8 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
     private async Task ClassifyAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var body = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var bytes = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var body = JsonView.Parse(bytes);
         body.AllowOnly("text", "labels", "multiple", "model");
         var text = body.Required("text").NonEmptyText();
         var labels = Labels(body.Required("labels"));
@@ -37,33 +39,34 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var instruction = multiple ? "Name every label that fits the text the user sends, or none." : "Name the one label that fits the text the user sends best.";
 
         var call = Call(body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", Schema(field, labels, multiple), text);
-        var (named, receipt, target) = await AskAsync(http, passage, call, answer => multiple ? Texts(answer) : [answer.Text()]);
-        var chosen = named.Where(labels.Contains).Distinct().ToArray();
-        if (!multiple && chosen.Length == 0) throw Unfit(target, "named none of the labels");
-        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        await AskAsync(http, passage, call, bytes, answer => multiple ? Texts(answer) : [answer.Text()], (named, receipt, target) =>
         {
-            if (multiple) WriteArray(json, field, chosen);
-            else json.WriteString(field, chosen[0]);
-            WriteFoot(json, target, receipt);
+            var chosen = named.Where(labels.Contains).Distinct().ToArray();
+            if (!multiple && chosen.Length == 0) throw Unfit(target, "named none of the labels");
+            return Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+            {
+                if (multiple) WriteArray(json, field, chosen);
+                else json.WriteString(field, chosen[0]);
+                WriteFoot(json, target, receipt);
+            });
         });
     }
 
     private async Task SuggestAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var body = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var bytes = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var body = JsonView.Parse(bytes);
         body.AllowOnly("text", "count", "model");
         var text = body.Required("text").NonEmptyText();
         var count = body.Optional("count")?.Whole(1, MostSuggestions) ?? 3;
 
         var call = Call(body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", Schema("suggestions", null, true), text);
-        var (texts, receipt, target) = await AskAsync(http, passage, call, Texts);
-        var suggestions = texts.Where(item => item.Length > 0).Take(count).ToArray();
-        await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
+        await AskAsync(http, passage, call, bytes, Texts, (texts, receipt, target) => Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
-            WriteArray(json, "suggestions", suggestions);
+            WriteArray(json, "suggestions", texts.Where(item => item.Length > 0).Take(count).ToArray());
             WriteFoot(json, target, receipt);
-        });
+        }));
     }
 
     private static ChatCall Call(JsonView body, string field, string system, string schema, string text) => new()
@@ -77,18 +80,21 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
     private static string[] Texts(JsonView answer) => [.. answer.Items().Select(item => item.Text())];
 
     /// <param name="read">Reads the one field of the answer. What it refuses is the provider's to answer for, not the client's.</param>
-    private async Task<(string[] Texts, Receipt Receipt, Target Target)> AskAsync(HttpContext http, Limits.Passage passage, ChatCall call, Func<JsonView, string[]> read)
-    {
-        var (answer, receipt, target) = await pipeline.AskAsync(http, passage, call);
-        try
+    private Task AskAsync(HttpContext http, Limits.Passage passage, ChatCall call, ReadOnlyMemory<byte> body, Func<JsonView, string[]> read, Func<string[], Receipt, Target, Task> write) =>
+        pipeline.AskAsync(http, passage, call, new CacheQuestion(RequestEdge.RouteOf(http), body, CacheQuestion.IgnoredBy(Dialect.Native)), (answer, receipt, target) =>
         {
-            return (read(JsonView.Parse(Encoding.UTF8.GetBytes(answer.First.Text)).Required(call.ResponseFormat!.Name!)), receipt, target);
-        }
-        catch (RefusedException)
-        {
-            throw Unfit(target, "did not answer in the form asked for");
-        }
-    }
+            string[] texts;
+            try
+            {
+                texts = read(JsonView.Parse(Encoding.UTF8.GetBytes(answer.First.Text)).Required(call.ResponseFormat!.Name!));
+            }
+            catch (RefusedException)
+            {
+                throw Unfit(target, "did not answer in the form asked for");
+            }
+
+            return write(texts, receipt, target);
+        });
 
     private static RefusedException Unfit(Target target, string what) =>
         new(new Refusal(RefusalKind.ProviderFailed, "provider_answer_unfit", $"Model '{target.Model}' of provider '{target.Provider.Name}' {what}. Try again, or name another model."));

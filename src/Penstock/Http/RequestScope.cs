@@ -18,5 +18,8 @@ internal sealed class RequestScope(RequestId id, long startedAt)
     /// <summary>True once a line about this request was written, so that each request has one and not two.</summary>
     public bool Logged { get; set; }
 
+    /// <summary>True where the answer began and ended in an error of its own dialect: its status says nothing of that.</summary>
+    public bool Incomplete { get; set; }
+
     public static RequestScope Of(HttpContext http) => http.Features.GetRequiredFeature<RequestScope>();
 }

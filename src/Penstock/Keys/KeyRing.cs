@@ -53,7 +53,8 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time)
     /// <summary>The next call with this key asks the store.</summary>
     public void Forget(KeyId id) => _recent.TryRemove(id, out _);
 
-    private static string Sent(IHeaderDictionary headers)
+    /// <summary>The key as it was sent; throws 401 where there is none.</summary>
+    public static string Sent(IHeaderDictionary headers)
     {
         const string Bearer = "Bearer ";
         var authorization = headers.Authorization.ToString();

@@ -12,7 +12,9 @@ using Penstock.Budgets;
 using Penstock.Configuration;
 using Penstock.Contracts;
 using Penstock.Gateway;
+using Penstock.Gateway.Cache;
 using Penstock.Http;
+using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Providers.Tokens;
@@ -59,7 +61,10 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static async Task<GatewayHost> StartAsync(TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment)
+    public static Task<GatewayHost> StartAsync(TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment) => StartAsync(_ => { }, time, config, environment);
+
+    /// <param name="change">Puts something in a part's place, such as a store that fails.</param>
+    public static async Task<GatewayHost> StartAsync(Action<IServiceCollection> change, TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment)
     {
         var folder = Directory.CreateTempSubdirectory("penstock-");
         var (script, log, clock) = (new Script(), new LogSink(), time ?? new ManualTime());
@@ -73,13 +78,15 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(log).AddFilter("Penstock", LogLevel.Trace).AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
-        // These tests wait for timers of the pipeline on their own clock; the sweeper's would stand among them. What it calls has its contract suite.
-        builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == typeof(HoldSweeper)));
+        // These tests wait for timers of the pipeline on their own clock; the sweepers' would stand among them. What they call has its contract suite.
+        foreach (var sweeper in new[] { typeof(HoldSweeper), typeof(CacheSweeper), typeof(IdempotencySweeper) })
+            builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == sweeper));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("anthropic", Dialect.Anthropic, script));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("local", Dialect.Native, script));
         builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = Path.Combine(folder.FullName, "data") });
+        change(builder.Services);
         var app = builder.Build();
         app.MapPenstock();
         var file = Path.Combine(folder.FullName, "penstock.json");
