@@ -10,7 +10,7 @@ namespace Penstock.Sqlite.Tests;
 public sealed partial class TenantFilterTests
 {
     /// <summary>The caller's key is what says which tenant it is of; the sweeper and the verifier serve every tenant, and show none to another.</summary>
-    private static readonly string[] Exempt = [SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Entries.SelectDifferences];
+    private static readonly string[] Exempt = [SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Entries.SelectDifferences, SqliteAlertStore.SelectDue];
 
     /// <summary>Tables without a tenant's rows.</summary>
     private static readonly string[] Shared = ["schema_migrations"];

@@ -24,7 +24,11 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
                 if (balance.Remaining < granted) granted = balance.Remaining;
             }
 
-            if (granted < request.Least) return new Reservation(null, balances, tightest);
+            if (granted < request.Least)
+            {
+                foreach (var balance in balances) Alerts.RaiseRefused(session, balance, request.Least, request.At);
+                return new Reservation(null, balances, tightest);
+            }
 
             HoldRows.Insert(session, row, granted, request.At, request.ExpiresAt);
             foreach (var balance in balances) Entries.Reserve(session, row.Attempt, balance, granted);
@@ -37,6 +41,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         {
             if (!SqliteUsageStore.Insert(session, row)) return HoldRows.Find(session, row.Tenant, row.Attempt) is null && Late(session, row);
             if (HoldRows.Remove(session, row.Tenant, row.Attempt)) Entries.Close(session, row.Tenant, row.Attempt, EntryKind.Settle, row.Cost);
+            Alerts.RaiseReached(session, row.Tenant, row.Attempt, row.At);
             return true;
         },
         ct);
@@ -50,6 +55,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
                 SqliteUsageStore.Insert(session, row with { At = now });
                 HoldRows.Remove(session, row.Tenant, row.Attempt);
                 Entries.Close(session, row.Tenant, row.Attempt, EntryKind.Expire, row.Cost);
+                Alerts.RaiseReached(session, row.Tenant, row.Attempt, now);
             }
 
             return expired.Count;
@@ -85,6 +91,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         var adjust = row with { Attempt = new AttemptId($"{row.Attempt}:adjust"), Cost = row.Cost - booked };
         if (!SqliteUsageStore.Insert(session, adjust)) return false;
         Entries.Adjust(session, row.Tenant, row.Attempt, adjust.Cost);
+        Alerts.RaiseReached(session, row.Tenant, row.Attempt, row.At);
         return true;
     }
 }
