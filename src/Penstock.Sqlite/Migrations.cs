@@ -37,6 +37,7 @@ internal static class Migrations
         new(2, "budgets and holds", Schema.Budgets),
         new(3, "one ledger and its rollups", Schema.OneLedger),
         new(4, "cache and idempotency", Schema.CacheAndIdempotency),
+        new(5, "alerts", Schema.Alerts),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

@@ -28,6 +28,7 @@ public static class SqliteSetup
         services.AddSingleton<IBudgetStore, SqliteBudgetStore>();
         services.AddSingleton<ICacheStore, SqliteCacheStore>();
         services.AddSingleton<IIdempotencyStore, SqliteIdempotencyStore>();
+        services.AddSingleton<IAlertStore, SqliteAlertStore>();
         return services;
     }
 }

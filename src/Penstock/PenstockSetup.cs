@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Alerts;
 using Penstock.Budgets;
 using Penstock.Configuration;
 using Penstock.Gateway;
@@ -16,7 +17,7 @@ namespace Penstock;
 
 /// <summary>
 /// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>,
-/// <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>), the kinds of providers
+/// <see cref="IAlertStore"/>, <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>), the kinds of providers
 /// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
 /// </summary>
 public static class PenstockSetup
@@ -35,6 +36,7 @@ public static class PenstockSetup
         services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<MetricsText>();
         services.AddBudgets();
+        services.AddAlerts();
         services.AddGateway();
         services.AddIdempotency();
         return services;
@@ -50,6 +52,9 @@ public static class PenstockSetup
 
     /// <summary>Where each tier and alias leads under the configuration in force, a line each.</summary>
     public static IReadOnlyList<string> DescribeRouting(this IServiceProvider services) => services.GetRequiredService<Router>().Describe();
+
+    /// <summary>Who is told of budget alerts under the configuration in force.</summary>
+    public static string DescribeAlerts(this IServiceProvider services) => services.GetRequiredService<AlertChannels>().Describe();
 
     public static void MapPenstock<TApp>(this TApp app)
         where TApp : IApplicationBuilder, IEndpointRouteBuilder

@@ -21,6 +21,9 @@ internal sealed class Balance(TenantId tenant, BudgetScope scope, long from, lon
 
     public Money Held { get; set; }
 
+    /// <summary>Thresholds known to be raised; the table of alerts decides.</summary>
+    public HashSet<int> Raised { get; } = [];
+
     /// <summary>Differs from its row.</summary>
     public bool Changed { get; set; }
 

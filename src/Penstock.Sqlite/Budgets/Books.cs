@@ -18,6 +18,7 @@ internal sealed class Books : IGathered
 
     private readonly Dictionary<TenantId, Dictionary<BudgetScope, List<KnownBudget>>> _budgets = [];
     private readonly Dictionary<(TenantId, BudgetScope), List<Balance>> _balances = [];
+    private readonly Dictionary<(TenantId, KeyId), IReadOnlyList<Budget>> _ownBudgets = [];
     private readonly List<Balance> _changed = [];
     private readonly Dictionary<RollupKey, Rollup> _quarters = [];
     private readonly Dictionary<(TenantId, string), ConversationSum> _conversations = [];
@@ -66,6 +67,24 @@ internal sealed class Books : IGathered
         _torn = false;
     }
 
+    /// <summary>After an entry that spent something: raises what the budgets over it have reached by it. Where that fails, nothing of the group is kept.</summary>
+    public void RaiseReached(Session session, LedgerRow row, IReadOnlyList<BudgetScope> scopes)
+    {
+        if (row.Cost <= Money.Zero) return;
+        _torn = true;
+        var at = row.At.AddMilliseconds(row.LatencyMs);
+        foreach (var standing in Over(session, row.Tenant, scopes, OwnBudget(session, row), row.At))
+        {
+            foreach (var threshold in AlertRules.Reached(standing.Status).Except(standing.Balance.Raised).ToArray())
+            {
+                Alerts.Raise(session, standing.Status, threshold, at);
+                standing.Balance.Raised.Add(threshold);
+            }
+        }
+
+        _torn = false;
+    }
+
     public void Flush(Session session)
     {
         if (_torn) throw new InvalidOperationException("An operation failed while it gathered what it moved, so that nothing of its group can be kept.");
@@ -87,6 +106,7 @@ internal sealed class Books : IGathered
     {
         _budgets.Clear();
         _balances.Clear();
+        _ownBudgets.Clear();
         _changed.Clear();
         _quarters.Clear();
         _conversations.Clear();
@@ -117,6 +137,16 @@ internal sealed class Books : IGathered
                 Change(balance);
             }
         }
+    }
+
+    /// <summary>The budget that the attempt's key carries itself. A key keeps it for life.</summary>
+    private IReadOnlyList<Budget> OwnBudget(Session session, LedgerRow row)
+    {
+        if (_ownBudgets.TryGetValue((row.Tenant, row.Key), out var budgets)) return budgets;
+        budgets = Alerts.LimitOf(session, row.Tenant, row.Key) is { } limit ? [Budget.OfKey(row.Tenant, row.Key, limit)] : [];
+        if (_ownBudgets.Count >= MostScopes) _ownBudgets.Clear();
+        _ownBudgets.Add((row.Tenant, row.Key), budgets);
+        return budgets;
     }
 
     private Dictionary<BudgetScope, List<KnownBudget>> BudgetsOf(Session session, TenantId tenant)

@@ -70,7 +70,11 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         }
 
         // The cap. Nothing moves a balance between this line and the entry below.
-        if (granted < request.Least) return new Reservation(null, Statuses(standings), tightest?.Status);
+        if (granted < request.Least)
+        {
+            foreach (var standing in standings) Alerts.RaiseRefused(session, standing.Status, request.Least, row.At);
+            return new Reservation(null, Statuses(standings), tightest?.Status);
+        }
 
         var number = LedgerRows.Insert(session, LedgerEntryKind.Reserve, row, granted);
         HoldRows.Insert(session, row, granted, request.ExpiresAt, number);
@@ -112,7 +116,12 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
             entered.Add((row, hold.Granted, _books.Moved(session, row)));
         }
 
-        foreach (var (row, granted, scopes) in entered) _books.Enter(LedgerEntryKind.Expire, row, Money.Zero - granted, scopes);
+        foreach (var (row, granted, scopes) in entered)
+        {
+            _books.Enter(LedgerEntryKind.Expire, row, Money.Zero - granted, scopes);
+            _books.RaiseReached(session, row, scopes);
+        }
+
         return entered.Count;
     }
 
@@ -121,6 +130,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         var scopes = _books.Moved(session, row);
         LedgerRows.Insert(session, kind, row, held);
         _books.Enter(kind, row, held, scopes);
+        _books.RaiseReached(session, row, scopes);
     }
 
     /// <summary>At the time and under the scopes that the attempt's money was held in.</summary>

@@ -57,6 +57,10 @@ public sealed record Budget
     /// <summary>Percent of the limit at which an alert is raised, once each in a period.</summary>
     public static readonly IReadOnlyList<int> Thresholds = [50, 80, 100];
 
+    /// <summary>The budget that a key carries itself: hard, by calendar month, UTC.</summary>
+    public static Budget OfKey(TenantId tenant, KeyId key, Money limit) =>
+        new() { Tenant = tenant, Scope = new BudgetScope(BudgetScopeKind.Key, key.Value), Period = BudgetPeriod.Month, Limit = limit };
+
     public required TenantId Tenant { get; init; }
     public required BudgetScope Scope { get; init; }
     public required BudgetPeriod Period { get; init; }

@@ -77,9 +77,7 @@ internal sealed partial class Holds(IBudgetStore store, BudgetSection section, T
     ];
 
     /// <summary>The key's own <c>monthlyBudget</c>.</summary>
-    public static IReadOnlyList<Budget> ImpliedBy(Caller caller) => caller.Key.MonthlyBudget is { } limit
-        ? [new Budget { Tenant = caller.Tenant, Scope = new(BudgetScopeKind.Key, caller.Key.Id.Value), Period = BudgetPeriod.Month, Limit = limit }]
-        : [];
+    public static IReadOnlyList<Budget> ImpliedBy(Caller caller) => caller.Key.MonthlyBudget is { } limit ? [Budget.OfKey(caller.Tenant, caller.Key.Id, limit)] : [];
 
     private async Task RefuseExtraAsync(string field, HoldRequest request, CancellationToken ct)
     {
