@@ -1,17 +1,20 @@
 using Penstock.Configuration;
+using Penstock.Kernel;
 
 namespace Penstock.Budgets;
 
 /// <summary>How money is held.</summary>
 internal sealed record BudgetOptions
 {
-    /// <summary>After how long a hold that nobody settled is booked at its ceiling, in minutes; default 60. A call must be over by then.</summary>
+    /// <summary>After how long a hold that nobody settled is booked at its ceiling, in minutes, or where calls are short in seconds; default 60 minutes. A call must be over by then.</summary>
     public TimeSpan HoldFor { get; init; } = TimeSpan.FromMinutes(60);
 }
 
 /// <summary>The section <c>budgets</c>.</summary>
 internal sealed class BudgetSection : IConfigSection
 {
+    private const int LongestMinutes = 24 * 60;
+
     public BudgetOptions Current { get; private set; } = new();
 
     public IReadOnlyList<string> Names { get; } = ["budgets"];
@@ -21,13 +24,17 @@ internal sealed class BudgetSection : IConfigSection
         var options = new BudgetOptions();
         if (file.Section("budgets") is { } section)
         {
-            file.Try<object?>(() => { section.AllowOnly("holdMinutes"); return null; }, null);
-            options = new BudgetOptions
-            {
-                HoldFor = file.Try(() => section.Optional("holdMinutes") is { } minutes ? TimeSpan.FromMinutes(minutes.Number(1, 24 * 60)) : options.HoldFor, options.HoldFor),
-            };
+            file.Try<object?>(() => { section.AllowOnly("holdMinutes", "holdSeconds"); return null; }, null);
+            options = new BudgetOptions { HoldFor = file.Try(() => HoldFor(section) ?? options.HoldFor, options.HoldFor) };
         }
 
         return () => Current = options;
+    }
+
+    private static TimeSpan? HoldFor(JsonView section)
+    {
+        if (section.Optional("holdSeconds") is not { } seconds) return section.Optional("holdMinutes") is { } minutes ? TimeSpan.FromMinutes(minutes.Number(1, LongestMinutes)) : null;
+        if (section.Optional("holdMinutes") is not null) throw seconds.Bad("cannot stand beside 'budgets.holdMinutes'");
+        return TimeSpan.FromSeconds(seconds.Number(1, LongestMinutes * 60));
     }
 }
