@@ -15,7 +15,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         session =>
         {
             var row = request.Unsettled;
-            var balances = Balances.Over(session, row.Tenant, request.Scopes, request.Implied, request.At);
+            var balances = Balances.Over(session, row.Tenant, BudgetScope.Over(row), request.Implied, row.At);
             var granted = request.Wanted;
             BudgetStatus? tightest = null;
             foreach (var balance in balances.Where(balance => balance.Budget.Hard))
@@ -26,7 +26,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
 
             if (granted < request.Least) return new Reservation(null, balances, tightest);
 
-            HoldRows.Insert(session, row, granted, request.At, request.ExpiresAt);
+            HoldRows.Insert(session, row, granted, row.At, request.ExpiresAt);
             foreach (var balance in balances) Entries.Reserve(session, row.Attempt, balance, granted);
             return new Reservation(granted, [.. balances.Select(balance => balance with { Held = balance.Held + granted })], null);
         },

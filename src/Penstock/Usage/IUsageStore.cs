@@ -9,12 +9,10 @@ namespace Penstock.Usage;
 /// </summary>
 public interface IUsageStore
 {
-    Task AppendAsync(LedgerRow row, CancellationToken ct);
-
     /// <summary>Exact sums of what was booked; empty groups and zero totals where nothing matches.</summary>
     Task<UsageReport> SumAsync(TenantId tenant, UsageQuery query, CancellationToken ct);
 
-    /// <summary>Newest first, at most <paramref name="limit"/>.</summary>
+    /// <summary>What was booked, newest first, at most <paramref name="limit"/>. A correction of an attempt stands beside it, in a row with the difference.</summary>
     Task<IReadOnlyList<LedgerRow>> ListAsync(TenantId tenant, UsageQuery query, int limit, CancellationToken ct);
 
     /// <summary>
@@ -25,7 +23,7 @@ public interface IUsageStore
 
     /// <summary>
     /// Drops attempts that began before <paramref name="before"/>, of every tenant, a bounded number at a time; never a rollup, and never an attempt that
-    /// still holds money. Sums over whole quarters of an hour stay what they were. Returns how many; zero where none is left.
+    /// still holds money. Sums over whole quarters of an hour stay what they were. Returns how many entries of the ledger; zero where none is left.
     /// </summary>
     Task<int> DropAsync(DateTimeOffset before, CancellationToken ct);
 }
@@ -58,7 +56,7 @@ public enum UsageGrouping
 
 public sealed record UsageReport(UsageSum Total, IReadOnlyList<UsageGroup> Groups)
 {
-    /// <summary>Of the attempts in <see cref="Total"/> that reached a provider.</summary>
+    /// <summary>Of the attempts in <see cref="Total"/> that were settled, except those answered from the cache: what nobody came back to say says nothing here.</summary>
     public UsageSpread Spread { get; init; } = new();
 }
 
@@ -76,7 +74,8 @@ public sealed record UsageSpread
 /// <param name="Name">The day as <c>2026-11-30</c> (UTC), or the model, key, project, user or conversation; empty where rows have none.</param>
 public sealed record UsageGroup(string Name, UsageSum Sum);
 
-/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>; or of which nobody knows: <see cref="AttemptOutcome.Unknown"/>.</param>
+/// <param name="Attempts">A correction counts as none.</param>
+/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>; or of which nobody knows: <see cref="AttemptOutcome.Unknown"/>, until a correction says how it ended.</param>
 public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Money Cost)
 {
     public static readonly UsageSum Nothing = new(0, 0, default, Money.Zero);
