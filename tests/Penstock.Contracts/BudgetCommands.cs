@@ -103,21 +103,12 @@ internal static class BudgetCommands
         return new HoldRequest
         {
             Unsettled = row,
-            Scopes = Scopes(row),
             Implied = reserve.Implied is { } limit ? [new Budget { Tenant = tenant, Scope = new(BudgetScopeKind.Key, row.Key.Value), Period = BudgetPeriod.Month, Limit = new Money(limit) }] : [],
             Wanted = new Money(reserve.Wanted),
             Least = new Money(Math.Max(1, reserve.Wanted * reserve.Least / 100)),
-            At = at,
             ExpiresAt = at + HoldFor,
         };
     }
-
-    /// <summary>Every scope a row is in.</summary>
-    public static IReadOnlyList<BudgetScope> Scopes(LedgerRow row) =>
-    [
-        new(BudgetScopeKind.Tenant, row.Tenant.Value), new(BudgetScopeKind.Project, row.Project.Value), new(BudgetScopeKind.Key, row.Key.Value), new(BudgetScopeKind.Model, row.Model),
-        .. row.EndUser is { } user ? [new BudgetScope(BudgetScopeKind.User, user)] : Array.Empty<BudgetScope>(),
-    ];
 
     public static LedgerRow Row(TenantId tenant, string attempt, int key, int user, int model, DateTimeOffset at) => new()
     {

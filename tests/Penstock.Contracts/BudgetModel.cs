@@ -23,16 +23,16 @@ internal sealed class BudgetModel
 
     public (Money? Granted, IReadOnlyList<BudgetStatus> Budgets, Money? Refusing) Reserve(HoldRequest request)
     {
-        var budgets = Over(request.Scopes, request.Implied);
-        var tightest = budgets.Where(budget => budget.Hard).Select(budget => Status(budget, request.At).Remaining).DefaultIfEmpty(request.Wanted).Min();
+        var budgets = Over(BudgetScope.Over(request.Unsettled), request.Implied);
+        var tightest = budgets.Where(budget => budget.Hard).Select(budget => Status(budget, request.Unsettled.At).Remaining).DefaultIfEmpty(request.Wanted).Min();
         var granted = tightest < request.Wanted ? tightest : request.Wanted;
-        if (granted < request.Least) return (null, Statuses(budgets, request.At), tightest);
+        if (granted < request.Least) return (null, Statuses(budgets, request.Unsettled.At), tightest);
         Hold(request, granted);
-        return (granted, Statuses(budgets, request.At), null);
+        return (granted, Statuses(budgets, request.Unsettled.At), null);
     }
 
     public void Hold(HoldRequest request, Money granted) =>
-        _attempts.Add(request.Unsettled.Attempt, new ModelAttempt(request.Unsettled with { At = request.At }, request.ExpiresAt) { Held = granted });
+        _attempts.Add(request.Unsettled.Attempt, new ModelAttempt(request.Unsettled, request.ExpiresAt) { Held = granted });
 
     /// <summary>An attempt stays in the period of its reservation, whenever it is settled.</summary>
     public bool Settle(LedgerRow row)
@@ -54,18 +54,9 @@ internal sealed class BudgetModel
     public BudgetStatus Status(Budget budget, DateTimeOffset at)
     {
         var window = budget.WindowAt(at);
-        var counted = Attempts.Where(attempt => IsOver(budget.Scope, attempt.Row) && attempt.Row.At >= window.Start && (window.End is not { } end || attempt.Row.At < end)).ToArray();
+        var counted = Attempts.Where(attempt => BudgetScope.Over(attempt.Row).Contains(budget.Scope) && attempt.Row.At >= window.Start && (window.End is not { } end || attempt.Row.At < end)).ToArray();
         return new BudgetStatus(budget, window, Sum(counted, attempt => attempt.Spent), Sum(counted, attempt => attempt.Held ?? Money.Zero));
     }
-
-    public static bool IsOver(BudgetScope scope, LedgerRow row) => scope.Name == scope.Kind switch
-    {
-        BudgetScopeKind.Tenant => row.Tenant.Value,
-        BudgetScopeKind.Project => row.Project.Value,
-        BudgetScopeKind.Key => row.Key.Value,
-        BudgetScopeKind.User => row.EndUser,
-        _ => row.Model,
-    };
 
     private List<Budget> Over(IReadOnlyList<BudgetScope> scopes, IReadOnlyList<Budget> implied) =>
         [.. Budgets.Where(budget => scopes.Contains(budget.Scope)), .. implied.Where(budget => !_budgets.ContainsKey((budget.Scope, budget.Period)))];

@@ -2,9 +2,7 @@ using System.Globalization;
 using FsCheck;
 using FsCheck.Fluent;
 using Microsoft.FSharp.Core;
-using Penstock.Budgets;
 using Penstock.Kernel;
-using Penstock.Usage;
 using Xunit;
 
 namespace Penstock.Contracts;
@@ -13,40 +11,21 @@ namespace Penstock.Contracts;
 /// Whatever happens, in whatever order and at once: a store of budgets and the plain model say the same. The cases follow from a seed;
 /// <c>PENSTOCK_PROPERTY_CASES</c> and <c>PENSTOCK_PROPERTY_SEED</c> ask for more and for others. An adapter's tests derive from this.
 /// </summary>
-public abstract class BudgetProperties(ITestOutputHelper output) : IAsyncLifetime
+public abstract class BudgetProperties(ITestOutputHelper output) : LedgerContract
 {
     private const ulong OddGamma = 0x9E3779B97F4A7C15;
 
     private int _tenants;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    private IBudgetStore Store { get; set; } = null!;
-
-    private IUsageStore Usage { get; set; } = null!;
 
     /// <summary>How many lists of commands are tried; an adapter on a slow store may ask for fewer.</summary>
     protected virtual int Cases => 150;
 
     protected virtual int ConcurrentCases => 25;
 
-    public async ValueTask InitializeAsync() => (Store, Usage) = await OpenAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await CloseAsync();
-        GC.SuppressFinalize(this);
-    }
-
-    /// <summary>An empty store of budgets, and the ledger it books in.</summary>
-    protected abstract ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync();
-
-    protected abstract ValueTask CloseAsync();
-
     [Fact]
     public Task Any_interleaving_of_reserve_settle_expire_reprice_and_limits_ends_where_the_model_ends() => CheckAsync(Cases, BudgetCommands.Any, async commands =>
     {
-        var run = new BudgetRun(Store, Usage, NextTenant(), Ct);
+        var run = new BudgetRun(Budgets, Usage, NextTenant(), Ct);
         await run.CleanedUpAsync(async () =>
         {
             foreach (var command in commands) await run.DoAsync(command);
@@ -57,7 +36,7 @@ public abstract class BudgetProperties(ITestOutputHelper output) : IAsyncLifetim
     [Fact]
     public Task Whatever_runs_at_once_no_reservation_passes_a_cap_and_every_balance_is_the_fold_of_the_ledger() => CheckAsync(ConcurrentCases, BudgetRace.Any, async race =>
     {
-        var run = new BudgetRun(Store, Usage, NextTenant(), Ct);
+        var run = new BudgetRun(Budgets, Usage, NextTenant(), Ct);
         await run.CleanedUpAsync(() => race.RunAsync(run));
     });
 

@@ -157,7 +157,7 @@ internal sealed record BudgetRace(RacingCall[][] Callers, int[] Limits)
         foreach (var cap in caps)
         {
             var (window, standing) = (cap.WindowAt(Now), Money.Zero);
-            foreach (var entry in entries.Where(entry => BudgetModel.IsOver(cap.Scope, entry.Row)))
+            foreach (var entry in entries.Where(entry => BudgetScope.Over(entry.Row).Contains(cap.Scope)))
             {
                 Assert.True(entry.Row.At >= window.Start, $"{entry} is in another period than its reservation");
                 standing += entry.Held + entry.Spent;
@@ -172,9 +172,9 @@ internal sealed record BudgetRace(RacingCall[][] Callers, int[] Limits)
         foreach (var (key, model) in new[] { (0, 0), (0, 1), (1, 0), (1, 1) })
         {
             var row = BudgetCommands.Row(run.Tenant, $"probe{key}{model}", key, 0, model, Now);
-            var left = Caps(run.Tenant).Where(cap => BudgetModel.IsOver(cap.Scope, row)).Min(cap => run.Model.Status(cap, Now).Remaining);
+            var left = Caps(run.Tenant).Where(cap => BudgetScope.Over(row).Contains(cap.Scope)).Min(cap => run.Model.Status(cap, Now).Remaining);
             var more = left + new Money(1);
-            var request = new HoldRequest { Unsettled = row, Scopes = BudgetCommands.Scopes(row), Wanted = more, Least = more, At = Now, ExpiresAt = Now.AddDays(1) };
+            var request = new HoldRequest { Unsettled = row, Wanted = more, Least = more, ExpiresAt = Now.AddDays(1) };
             Assert.Null((await run.Store.ReserveAsync(request, run.Ct)).Granted);
             if (left == Money.Zero) continue;
             Assert.Equal(left, (await run.Store.ReserveAsync(request with { Wanted = left, Least = left }, run.Ct)).Granted);

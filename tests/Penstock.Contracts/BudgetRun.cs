@@ -120,6 +120,7 @@ internal sealed class BudgetRun(IBudgetStore store, IUsageStore usage, TenantId 
         var folded = entries.GroupBy(entry => entry.Row.Attempt).Select(group => $"{group.Key} {Sum(group, entry => entry.Held)} held {Sum(group, entry => entry.Spent)} spent");
         Assert.Equal(_model.Attempts.Select(attempt => $"{attempt.Row.Attempt} {attempt.Held ?? Money.Zero} held {attempt.Spent} spent").Order(), folded.Order());
         Assert.All(entries, entry => Assert.Equal(Kind(entry), entry.Kind));
+        Assert.All(entries.GroupBy(entry => (entry.Row.Attempt, entry.Kind)), group => Assert.Single(group));
     }
 
     /// <summary>What an entry must be called for what it did.</summary>
@@ -129,7 +130,8 @@ internal sealed class BudgetRun(IBudgetStore store, IUsageStore usage, TenantId 
         { Held.NanoDollars: < 0, Row.Outcome: AttemptOutcome.Unknown } => LedgerEntryKind.Expire,
         { Held.NanoDollars: < 0, Spent.NanoDollars: 0 } => LedgerEntryKind.Release,
         { Held.NanoDollars: < 0 } => LedgerEntryKind.Settle,
-        _ => entry.Kind is LedgerEntryKind.Adjust ? LedgerEntryKind.Adjust : LedgerEntryKind.Settle,
+        { Spent.NanoDollars: 0 } when entry.Kind == LedgerEntryKind.Release => LedgerEntryKind.Release,
+        _ => entry.Kind == LedgerEntryKind.Adjust ? LedgerEntryKind.Adjust : LedgerEntryKind.Settle,
     };
 
     private static Money Sum(IEnumerable<LedgerEntry> entries, Func<LedgerEntry, Money> of) => entries.Aggregate(Money.Zero, (sum, entry) => sum + of(entry));
