@@ -72,5 +72,5 @@ internal sealed class Holds(IBudgetStore store, BudgetSection section, TimeProvi
         _ => "total",
     };
 
-    private static string Usd(Money money) => money.Usd.ToString("0.00####", CultureInfo.InvariantCulture);
+    private static string Usd(Money money) => money.Usd.ToString("0.00#######", CultureInfo.InvariantCulture);
 }
