@@ -59,6 +59,14 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
         Report();
     }
 
+    /// <summary>No kill: one server, asked to stop under load.</summary>
+    public async Task StopUnderLoadAsync()
+    {
+        await PrepareAsync();
+        await TerminateUnderLoadAsync();
+        foreach (var line in _books.Report()) say(line);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_upstream is not null) await _upstream.DisposeAsync();
