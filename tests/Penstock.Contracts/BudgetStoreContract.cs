@@ -231,12 +231,12 @@ public abstract class BudgetStoreContract : LedgerContract
     [Fact]
     public async Task A_budget_moved_to_another_zone_counts_the_period_of_that_zone()
     {
-        // 23:30 in London is 00:30 of the next day in Zurich; 23:10 in Kathmandu is 17:25 in London.
+        // 23:30 UTC is 00:30 of the next day in Zurich; in Kathmandu that day began at 18:15 UTC.
         var (yesterday, noon) = (new DateTimeOffset(2026, 11, 20, 23, 30, 0, TimeSpan.Zero), new DateTimeOffset(2026, 11, 21, 12, 0, 0, TimeSpan.Zero));
         await Budgets.PutAsync(Limit(Key, BudgetPeriod.Day, 1000), Ct);
         await Budgets.SettleAsync(Row("a1", 200) with { At = yesterday }, Ct);
         await Budgets.ReserveAsync(Request(Row("a2") with { At = yesterday }, 30), Ct);
-        await Budgets.SettleAsync(Row("a3", 4) with { At = yesterday.AddHours(-6).AddMinutes(44) }, Ct);
+        await Budgets.SettleAsync(Row("a3", 4) with { At = yesterday.AddHours(-6).AddMinutes(46) }, Ct);
         Assert.Equal((0, 0), await StandingAsync(noon));
 
         await Budgets.PutAsync(Limit(Key, BudgetPeriod.Day, 1000) with { TimeZone = "Europe/Zurich" }, Ct);

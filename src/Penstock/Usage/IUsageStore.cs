@@ -69,6 +69,22 @@ public sealed record UsageSpread
     public LogHistogram FirstToken { get; init; } = new();
 
     public LogHistogram Cost { get; init; } = new();
+
+    /// <summary>Counts one settled attempt; nothing where it was answered from the cache.</summary>
+    public void Add(AttemptOutcome outcome, int latencyMs, int? firstTokenMs, Money cost)
+    {
+        if (outcome == AttemptOutcome.Cached) return;
+        Latency.Add(latencyMs);
+        if (firstTokenMs is { } first) FirstToken.Add(first);
+        Cost.Add(cost.NanoDollars);
+    }
+
+    public void Add(UsageSpread other)
+    {
+        Latency.Add(other.Latency);
+        FirstToken.Add(other.FirstToken);
+        Cost.Add(other.Cost);
+    }
 }
 
 /// <param name="Name">The day as <c>2026-11-30</c> (UTC), or the model, key, project, user or conversation; empty where rows have none.</param>
@@ -91,4 +107,30 @@ public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Mo
 
     /// <summary>What was billed to callers' own provider keys, at list price; not in <see cref="Cost"/>.</summary>
     public Money OwnKeyCost { get; init; }
+
+    /// <summary>How one row of the ledger counts. A correction is no attempt of its own, and takes the failure back that nobody knew better of.</summary>
+    public static UsageSum Of(AttemptOutcome outcome, TokenCounts tokens, Money cost, Money avoided, bool ownKey, bool correction)
+    {
+        var attempt = correction ? 0 : 1;
+        var failed = outcome is AttemptOutcome.ProviderFailed or AttemptOutcome.CutShort or AttemptOutcome.Drained or AttemptOutcome.Unknown ? 1 : 0;
+        return new UsageSum(attempt, correction ? failed - 1 : failed, tokens, cost)
+        {
+            CacheHits = outcome == AttemptOutcome.Cached ? attempt : 0,
+            Saved = ownKey ? Money.Zero : avoided,
+            OwnKeyAttempts = ownKey ? attempt : 0,
+            OwnKeyCost = ownKey ? avoided : Money.Zero,
+        };
+    }
+
+    public static UsageSum operator +(UsageSum left, UsageSum right) => checked(new UsageSum(
+        left.Attempts + right.Attempts,
+        left.Failed + right.Failed,
+        left.Tokens + right.Tokens,
+        left.Cost + right.Cost)
+    {
+        CacheHits = left.CacheHits + right.CacheHits,
+        Saved = left.Saved + right.Saved,
+        OwnKeyAttempts = left.OwnKeyAttempts + right.OwnKeyAttempts,
+        OwnKeyCost = left.OwnKeyCost + right.OwnKeyCost,
+    });
 }
