@@ -20,6 +20,7 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
         PRAGMA wal_autocheckpoint = 4000;
         PRAGMA journal_size_limit = 67108864;
         PRAGMA cache_size = -32000;
+        PRAGMA temp_store = MEMORY;
         """;
 
     private const string ReadJournalMode = "PRAGMA journal_mode";

@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Reflection;
 using Penstock.EndToEnd.Running;
 
 namespace Penstock.EndToEnd;
@@ -7,10 +5,6 @@ namespace Penstock.EndToEnd;
 /// <summary>The command line as a process, in a folder of its own.</summary>
 public sealed class CliTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
-    private static readonly string Program = Path.GetFullPath(Path.Combine(
-        AppContext.BaseDirectory, typeof(CliTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(metadata => metadata.Key == "CliPath").Value!));
-
     private readonly TempFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -63,17 +57,5 @@ public sealed class CliTests : IDisposable
         Assert.Contains("not yet used AWS_REGION", ran.Said, StringComparison.Ordinal);
     }
 
-    private async Task<(int Code, string Said, string Erred)> RunAsync(params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", [Program, .. arguments]) { WorkingDirectory = _folder.Path, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var name in new[] { "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "PENSTOCK_DATA" }) start.Environment.Remove(name);
-        start.Environment["AWS_REGION"] = "eu-central-1";
-        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        timeout.CancelAfter(Patience);
-        using var process = Process.Start(start)!;
-        var said = process.StandardOutput.ReadToEndAsync(timeout.Token);
-        var erred = process.StandardError.ReadToEndAsync(timeout.Token);
-        await process.WaitForExitAsync(timeout.Token);
-        return (process.ExitCode, await said, await erred);
-    }
+    private Task<(int Code, string Said, string Erred)> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, arguments);
 }

@@ -8,15 +8,27 @@ internal static class BucketBytes
     /// <summary>Highest bucket of a 64-bit number is below it.</summary>
     private const int Buckets = 2_048;
 
-    private const int LongestNumber = 10;
-
-    /// <summary>What is stored and what comes, added up.</summary>
+    /// <summary>What is stored and what comes, added up in one pass over both, which are in order.</summary>
     public static byte[] Add(ReadOnlySpan<byte> stored, LogHistogram added)
     {
-        var counts = new long[Buckets];
-        AddTo(counts, stored);
-        foreach (var (bucket, count) in added.Buckets) counts[bucket] += count;
-        return Write(counts);
+        using var bytes = new MemoryStream(stored.Length + (added.Buckets.Count * 4));
+        var (at, last) = (0, 0);
+        var next = ReadBucket(stored, ref at, 0);
+        foreach (var (bucket, count) in added.Buckets)
+        {
+            while (next.Bucket < bucket)
+            {
+                Write(bytes, next.Bucket, next.Count, ref last);
+                next = ReadBucket(stored, ref at, next.Bucket);
+            }
+
+            var together = next.Bucket == bucket ? next.Count : 0;
+            if (next.Bucket == bucket) next = ReadBucket(stored, ref at, bucket);
+            Write(bytes, bucket, together + count, ref last);
+        }
+
+        for (; next.Bucket < int.MaxValue; next = ReadBucket(stored, ref at, next.Bucket)) Write(bytes, next.Bucket, next.Count, ref last);
+        return bytes.ToArray();
     }
 
     public static void AddTo(long[] counts, ReadOnlySpan<byte> stored)
@@ -39,21 +51,16 @@ internal static class BucketBytes
         }
     }
 
-    private static byte[] Write(long[] counts)
-    {
-        Span<byte> number = stackalloc byte[2 * LongestNumber];
-        using var bytes = new MemoryStream();
-        var last = 0;
-        for (var bucket = 0; bucket < counts.Length; bucket++)
-        {
-            if (counts[bucket] == 0) continue;
-            var length = WriteNumber(number, 0, bucket - last);
-            length = WriteNumber(number, length, counts[bucket]);
-            bytes.Write(number[..length]);
-            last = bucket;
-        }
+    /// <summary>A bucket past all others at the end.</summary>
+    private static (int Bucket, long Count) ReadBucket(ReadOnlySpan<byte> stored, ref int at, int last) =>
+        at < stored.Length ? (last + (int)ReadNumber(stored, ref at), ReadNumber(stored, ref at)) : (int.MaxValue, 0);
 
-        return bytes.ToArray();
+    private static void Write(MemoryStream bytes, int bucket, long count, ref int last)
+    {
+        if (count == 0) return;
+        WriteNumber(bytes, bucket - last);
+        WriteNumber(bytes, count);
+        last = bucket;
     }
 
     private static long ReadNumber(ReadOnlySpan<byte> bytes, ref int at)
@@ -68,11 +75,10 @@ internal static class BucketBytes
         }
     }
 
-    private static int WriteNumber(Span<byte> bytes, int at, long number)
+    private static void WriteNumber(MemoryStream bytes, long number)
     {
         var rest = (ulong)number;
-        for (; rest >= 0x80; rest >>= 7) bytes[at++] = (byte)(rest | 0x80);
-        bytes[at++] = (byte)rest;
-        return at;
+        for (; rest >= 0x80; rest >>= 7) bytes.WriteByte((byte)(rest | 0x80));
+        bytes.WriteByte((byte)rest);
     }
 }

@@ -119,7 +119,7 @@ internal sealed partial class Holds(IBudgetStore store, BudgetSection section, T
         _ => "total",
     };
 
-    private static string Usd(Money money) => money.Usd.ToString("0.00####", CultureInfo.InvariantCulture);
+    private static string Usd(Money money) => money.Usd.ToString("0.00#######", CultureInfo.InvariantCulture);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "attempt {AttemptId} could not be reserved for; it goes on without a hold: {GoesOn}")]
     private partial void LogUnreserved(AttemptId attemptId, bool goesOn, Exception e);

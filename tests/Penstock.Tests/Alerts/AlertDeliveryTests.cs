@@ -265,7 +265,7 @@ public sealed class AlertDeliveryTests : IAsyncLifetime
             Outcome = AttemptOutcome.Completed,
             LatencyMs = 1,
         };
-        await _store.Budgets.ReserveAsync(new HoldRequest { Unsettled = row, Scopes = [scope], Wanted = row.Cost, Least = row.Cost, At = at, ExpiresAt = at.AddHours(1) }, Ct);
+        await _store.Budgets.ReserveAsync(new HoldRequest { Unsettled = row, Wanted = row.Cost, Least = row.Cost, ExpiresAt = at.AddHours(1) }, Ct);
         await _store.Budgets.SettleAsync(row, Ct);
     }
 }

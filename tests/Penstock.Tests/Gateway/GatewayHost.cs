@@ -62,10 +62,8 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static Task<GatewayHost> StartAsync(TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment) => StartAsync(_ => { }, time, config, environment);
-
-    /// <param name="change">Puts something in a part's place, such as a store that fails.</param>
-    public static async Task<GatewayHost> StartAsync(Action<IServiceCollection> change, TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment)
+    /// <param name="change">Of the services, after all of them are there: puts something in a part's place, such as a store that fails.</param>
+    public static async Task<GatewayHost> StartAsync(TimeProvider? time = null, string? config = null, Action<IServiceCollection>? change = null, params (string Name, string? Value)[] environment)
     {
         var folder = Directory.CreateTempSubdirectory("penstock-");
         var (script, log, clock) = (new Script(), new LogSink(), time ?? new ManualTime());
@@ -87,7 +85,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("anthropic", Dialect.Anthropic, script));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("local", Dialect.Native, script));
         builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = Path.Combine(folder.FullName, "data") });
-        change(builder.Services);
+        change?.Invoke(builder.Services);
         var app = builder.Build();
         app.MapPenstock();
         var file = Path.Combine(folder.FullName, "penstock.json");

@@ -306,7 +306,7 @@ public sealed class CacheTests : IAsyncLifetime
     [Fact]
     public async Task A_store_that_fails_is_a_miss_and_no_error()
     {
-        await using var host = await GatewayHost.StartAsync(services => services.AddSingleton<ICacheStore>(new BrokenStore()), config: """{"cache": {"default": "on"}}""");
+        await using var host = await GatewayHost.StartAsync(change: services => services.AddSingleton<ICacheStore>(new BrokenStore()), config: """{"cache": {"default": "on"}}""");
 
         Assert.Equal((200, "miss"), (await host.ChatAsync()) is var first ? (first.Status, Said(first)) : default);
         Assert.Equal((200, "miss"), (await host.ChatAsync(stream: true)) is var second ? (second.Status, Said(second)) : default);
