@@ -96,12 +96,11 @@ internal sealed class Books : IGathered
     /// <summary>Adds a booked entry to the rollups.</summary>
     public void Book(LedgerEntryKind kind, LedgerRow row)
     {
-        Add(RollupKey.Of(row, Facet.Combination), kind, row);
-        Add(RollupKey.Of(row, Facet.EndUser), kind, row);
+        foreach (var key in RollupKey.Of(row)) Add(key, kind, row);
         if (row.Conversation is not { Length: > 0 } conversation) return;
-        var key = (row.Tenant, conversation);
+        var name = (row.Tenant, conversation);
         var added = ConversationSum.Of(kind, row);
-        _conversations[key] = _conversations.TryGetValue(key, out var sum) ? sum + added : added;
+        _conversations[name] = _conversations.TryGetValue(name, out var sum) ? sum + added : added;
     }
 
     private void Move(LedgerRow row, IReadOnlyList<BudgetScope> scopes, Money held)

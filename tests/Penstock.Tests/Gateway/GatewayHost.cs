@@ -73,8 +73,9 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(log).AddFilter("Penstock", LogLevel.Trace).AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
-        // These tests wait for timers of the pipeline on their own clock; the sweeper's would stand among them. What it calls has its contract suite.
-        builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == typeof(HoldSweeper)));
+        // These tests wait for timers of the pipeline on their own clock; those of the sweepers would stand among them. What they call has its contract suite.
+        foreach (var sweeper in builder.Services.Where(service => service.ImplementationType == typeof(HoldSweeper) || service.ImplementationType == typeof(Retention)).ToArray())
+            builder.Services.Remove(sweeper);
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("anthropic", Dialect.Anthropic, script));
