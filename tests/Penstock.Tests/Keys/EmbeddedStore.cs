@@ -19,6 +19,8 @@ internal sealed class EmbeddedStore : IAsyncDisposable
 
     public IBudgetStore Budgets => _services.GetRequiredService<IBudgetStore>();
 
+    public IAlertStore Alerts => _services.GetRequiredService<IAlertStore>();
+
     public IUsageStore Usage => _services.GetRequiredService<IUsageStore>();
 
     public async ValueTask DisposeAsync()
