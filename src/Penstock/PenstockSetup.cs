@@ -31,10 +31,8 @@ public static class PenstockSetup
         services.AddSingleton<VirtualKeys>();
         services.AddSingleton<KeyEndpoints>();
         services.AddLimits();
-        services.AddSingleton<PriceSection>();
-        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
-        services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<MetricsText>();
+        services.AddUsage();
         services.AddBudgets();
         services.AddAlerts();
         services.AddGateway();
@@ -67,7 +65,7 @@ public static class PenstockSetup
         app.MapHealth(services.GetRequiredService<Drain>());
         app.MapOpenApi();
         services.GetRequiredService<KeyEndpoints>().Map(app);
-        services.GetRequiredService<UsageEndpoints>().Map(app);
+        app.MapUsage();
         app.MapBudgets();
         app.MapGateway();
     }

@@ -123,7 +123,7 @@ public sealed class MigrationTests : IDisposable
             [
                 "1 e09d40380cd33e4185bd650c771c625d915b4ac10114d230ccf83a9b0409df74",
                 "2 ff9b2f86bd2330e8828b04c7cb64fd4650e7530455826141fffb8ffd7ad7ff2c",
-                "3 914a4ee5ef50994cb930331a09eeb2f65ce279639ed0f821edf4c33c07ac720e",
+                "3 cb250e34a65e4ef861cb99e4f166b1d89b74abb9306f614a36afc5a85efc8ac4",
                 "4 dc4bac834562d10bbe72a86d0588d8e27e18d754531a3d67b0cc1468c06669df",
                 "5 4664a5b855c4dac19ec224876a10c480e37a0998769c63e27a4d08c741542649",
             ],

@@ -72,7 +72,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         // The cap. Nothing moves a balance between this line and the entry below.
         if (granted < request.Least)
         {
-            foreach (var standing in standings) Alerts.RaiseRefused(session, standing.Status, request.Least, row.At);
+            _books.Refuse(standings, request.Least, row.At);
             return new Reservation(null, Statuses(standings), tightest?.Status);
         }
 
@@ -116,12 +116,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
             entered.Add((row, hold.Granted, _books.Moved(session, row)));
         }
 
-        foreach (var (row, granted, scopes) in entered)
-        {
-            _books.Enter(LedgerEntryKind.Expire, row, Money.Zero - granted, scopes);
-            _books.RaiseReached(session, row, scopes);
-        }
-
+        foreach (var (row, granted, scopes) in entered) _books.Enter(LedgerEntryKind.Expire, row, Money.Zero - granted, scopes);
         return entered.Count;
     }
 
@@ -130,7 +125,6 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         var scopes = _books.Moved(session, row);
         LedgerRows.Insert(session, kind, row, held);
         _books.Enter(kind, row, held, scopes);
-        _books.RaiseReached(session, row, scopes);
     }
 
     /// <summary>At the time and under the scopes that the attempt's money was held in.</summary>
