@@ -59,7 +59,10 @@ internal sealed class GatewayHost : IAsyncDisposable
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public static async Task<GatewayHost> StartAsync(TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment)
+    public static Task<GatewayHost> StartAsync(TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment) => StartAsync(_ => { }, time, config, environment);
+
+    /// <param name="services">Adds what stands over the usual services.</param>
+    public static async Task<GatewayHost> StartAsync(Action<IServiceCollection> services, TimeProvider? time = null, string? config = null, params (string Name, string? Value)[] environment)
     {
         var folder = Directory.CreateTempSubdirectory("penstock-");
         var (script, log, clock) = (new Script(), new LogSink(), time ?? new ManualTime());
@@ -80,6 +83,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("anthropic", Dialect.Anthropic, script));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("local", Dialect.Native, script));
         builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = Path.Combine(folder.FullName, "data") });
+        services(builder.Services);
         var app = builder.Build();
         app.MapPenstock();
         var file = Path.Combine(folder.FullName, "penstock.json");
