@@ -18,8 +18,6 @@ public sealed class SlotTests : IAsyncLifetime
     private GatewayHost _host = null!;
     private string _key = "";
 
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
     public async ValueTask InitializeAsync()
     {
         _host = await GatewayHost.StartAsync(services: services => services.AddSingleton<ILimitStore>(provider => _counted.Over(new ProcessLimits(provider.GetRequiredService<TimeProvider>()))));
