@@ -129,6 +129,21 @@ public sealed class SlotTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("/v1/chat/completions")]
+    [InlineData("/v1/embeddings")]
+    public async Task Concurrency_slot_never_released_where_the_hold_could_not_be_made(string route)
+    {
+        var body = route == "/v1/embeddings" ? """{"model": "text-embedding-3-small", "input": "x"}""" : GatewayHost.Chat();
+        Assert.Equal(200, (await _host.PostAsync(route, body, _key)).Status);
+        await _host.Services.GetRequiredService<SqliteDatabase>().DisposeAsync();
+
+        Assert.Equal(500, (await _host.PostAsync(route, body, _key)).Status);
+
+        await GatewayHost.UntilAsync(() => _counted.Freed == 2);
+        Assert.Equal(2, _counted.Taken);
+    }
+
+    [Theory]
     [InlineData("/v1/embeddings", null, 200)]
     [InlineData("/v1/embed", null, 200)]
     [InlineData("/v1/embeddings", ProviderFault.Overloaded, 503)]
