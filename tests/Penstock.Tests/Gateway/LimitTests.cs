@@ -243,10 +243,10 @@ public sealed class LimitTests : IAsyncLifetime
     /// <summary>Its first words have come; disposed of, its client has left.</summary>
     private async Task<IDisposable> OpenStreamAsync(string key)
     {
-        var client = _host.Connect(key);
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/chat/completions") { Content = new StringContent(Asking(stream: true)) };
-        var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
+        request.Headers.Authorization = new("Bearer", key);
+        var response = await _host.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, TestContext.Current.CancellationToken);
         Assert.Equal(200, (int)response.StatusCode);
-        return client;
+        return response;
     }
 }
