@@ -58,7 +58,7 @@ internal sealed class LimitPlan
         new(RefusalKind.Limited, code, message.ToString(CultureInfo.InvariantCulture)) { RetryAfter = wait };
 
     /// <summary>Rounded up: whoever waits as long as the message says passes.</summary>
-    private static double Seconds(TimeSpan wait) => Math.Ceiling(wait.TotalSeconds * 100) / 100;
+    private static double Seconds(TimeSpan wait) => Math.Ceiling(Math.Round(wait.TotalSeconds * 100, 3)) / 100;
 
     private static IEnumerable<Scope> ScopesOf(KeyRecord key, LimitOptions options, string route)
     {

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Penstock.Configuration;
 
 namespace Penstock.Limits;
@@ -10,7 +11,7 @@ internal static class LimitSetup
     {
         services.AddSingleton<LimitSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<LimitSection>());
-        services.AddSingleton<ILimitStore, ProcessLimits>();
+        services.TryAddSingleton<ILimitStore, ProcessLimits>();
         services.AddSingleton<CallLimits>();
     }
 }

@@ -38,6 +38,7 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
         private readonly Lock _lock = new();
         private readonly Dictionary<(TenantId Tenant, string Name), Bucket> _buckets = [];
         private readonly Dictionary<(TenantId Tenant, string Name), SlotLeases> _slots = [];
+        private Bucket[] _found = new Bucket[8];
         private int _sweepAt = Few;
 
         public int Count
@@ -57,7 +58,7 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
                 Sweep(now);
                 var (refusing, wait) = Look(request, now);
                 if (refusing is null) TakeSlots(request, now);
-                return new LimitDecision(refusing, wait, TakeBuckets(request, refusing is null));
+                return new LimitDecision(refusing, wait, TakeBuckets(request.Buckets.Span, refusing is null));
             }
         }
 
@@ -68,7 +69,7 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
                 var now = time.GetTimestamp();
                 foreach (var take in request.Buckets.Span)
                 {
-                    ref var bucket = ref BucketOf(request.Tenant, take, now);
+                    var bucket = BucketOf(request.Tenant, take, now);
                     bucket.Tokens = Math.Min(take.Size, bucket.Tokens + take.Amount);
                 }
 
@@ -79,13 +80,16 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
             }
         }
 
+        /// <summary>Leaves the buckets in <see cref="_found"/>, so that each is looked up once.</summary>
         private (int? Refusing, TimeSpan Wait) Look(in LimitRequest request, long now)
         {
             var (refusing, longest) = ((int?)null, TimeSpan.Zero);
             var buckets = request.Buckets.Span;
+            if (_found.Length < buckets.Length) _found = new Bucket[buckets.Length];
             for (var i = 0; i < buckets.Length; i++)
             {
-                var wait = BucketOf(request.Tenant, buckets[i], now).WaitFor(buckets[i]);
+                _found[i] = BucketOf(request.Tenant, buckets[i], now);
+                var wait = _found[i].WaitFor(buckets[i]);
                 if (wait > longest) (refusing, longest) = (i, wait);
             }
 
@@ -99,16 +103,14 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
             return (null, TimeSpan.Zero);
         }
 
-        private double[] TakeBuckets(in LimitRequest request, bool take)
+        private double[] TakeBuckets(ReadOnlySpan<BucketTake> buckets, bool take)
         {
-            var buckets = request.Buckets.Span;
             var left = buckets.Length == 0 ? [] : new double[buckets.Length];
             for (var i = 0; i < buckets.Length; i++)
             {
-                ref var bucket = ref CollectionsMarshal.GetValueRefOrNullRef(_buckets, (request.Tenant, buckets[i].Name));
                 // A look at one below empty must not fill it.
-                if (take && buckets[i].Amount > 0) bucket.Tokens = Math.Max(0, bucket.Tokens - buckets[i].Amount);
-                left[i] = bucket.Tokens;
+                if (take && buckets[i].Amount > 0) _found[i].Tokens = Math.Max(0, _found[i].Tokens - buckets[i].Amount);
+                left[i] = _found[i].Tokens;
             }
 
             return left;
@@ -125,12 +127,12 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
         }
 
         /// <summary>Refilled to now.</summary>
-        private ref Bucket BucketOf(TenantId tenant, in BucketTake take, long now)
+        private Bucket BucketOf(TenantId tenant, in BucketTake take, long now)
         {
-            ref var bucket = ref CollectionsMarshal.GetValueRefOrAddDefault(_buckets, (tenant, take.Name), out var known);
-            if (!known) (bucket.Tokens, bucket.At) = (take.Size, now);
+            ref var bucket = ref CollectionsMarshal.GetValueRefOrAddDefault(_buckets, (tenant, take.Name), out _);
+            bucket ??= new Bucket(take.Size, now);
             bucket.Refill(take, now, time);
-            return ref bucket;
+            return bucket;
         }
 
         /// <summary>Forgets buckets that are full again and slots that nobody has: new ones would be the same. Seldom enough that it costs each request next to nothing.</summary>
@@ -151,36 +153,35 @@ internal sealed class ProcessLimits(TimeProvider time) : ILimitStore
         }
     }
 
-    private struct Bucket
+    private sealed class Bucket(double tokens, long at)
     {
         /// <summary>What rounding may lack of an amount; far less than a tick's worth at any rate.</summary>
         private const double Rounding = 1e-9;
 
+        private long _at = at;
         private double _size;
         private double _perSecond;
 
-        public double Tokens { get; set; }
-
-        public long At { get; set; }
+        public double Tokens { get; set; } = tokens;
 
         public void Refill(in BucketTake take, long now, TimeProvider time)
         {
             (_size, _perSecond) = (take.Size, take.PerSecond);
             Tokens = Math.Min(_size, Tokens + (Elapsed(now, time) * _perSecond));
-            At = Math.Max(At, now);
+            _at = Math.Max(_at, now);
         }
 
         /// <summary>Rounded up to the tick: whoever waits as told passes.</summary>
-        public readonly TimeSpan WaitFor(in BucketTake take)
+        public TimeSpan WaitFor(in BucketTake take)
         {
             // The more it holds, the less exactly a double holds it.
             var lacks = take.Amount - Tokens - (Rounding * Math.Max(1, take.Size / 1000));
             return take.Amount <= 0 || lacks <= 0 ? TimeSpan.Zero : TimeSpan.FromTicks((long)Math.Ceiling((take.Amount - Tokens) / take.PerSecond * TimeSpan.TicksPerSecond));
         }
 
-        public readonly bool IsFullAt(long now, TimeProvider time) => Tokens + (Elapsed(now, time) * _perSecond) >= _size;
+        public bool IsFullAt(long now, TimeProvider time) => Tokens + (Elapsed(now, time) * _perSecond) >= _size;
 
-        private readonly double Elapsed(long now, TimeProvider time) => now <= At ? 0 : time.GetElapsedTime(At, now).TotalSeconds;
+        private double Elapsed(long now, TimeProvider time) => now <= _at ? 0 : time.GetElapsedTime(_at, now).TotalSeconds;
     }
 
     /// <summary>Who holds the slots of one limit, and until when.</summary>

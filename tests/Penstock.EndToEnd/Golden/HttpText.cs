@@ -11,9 +11,12 @@ internal sealed record HttpText(string Start, IReadOnlyList<KeyValuePair<string,
     /// <summary>What the transport decides, and what differs from one moment to the next.</summary>
     private static readonly HashSet<string> Ignored = ["host", "content-length", "transfer-encoding", "date", "connection"];
 
+    /// <summary>How limits stand differs from one moment to the next.</summary>
+    private static readonly string[] IgnoredForms = ["x-ratelimit-", "anthropic-ratelimit-"];
+
     public static HttpText Of(string start, IEnumerable<KeyValuePair<string, string>> headers, byte[] body) => new(
         start,
-        [.. headers.Select(header => new KeyValuePair<string, string>(header.Key.ToLowerInvariant(), header.Value)).Where(header => !Ignored.Contains(header.Key)).OrderBy(header => header.Key, StringComparer.Ordinal)],
+        [.. headers.Select(header => new KeyValuePair<string, string>(header.Key.ToLowerInvariant(), header.Value)).Where(header => !IsIgnored(header.Key)).OrderBy(header => header.Key, StringComparer.Ordinal)],
         Strict.GetString(body));
 
     public static HttpText Parse(string text)
@@ -23,6 +26,8 @@ internal sealed record HttpText(string Start, IReadOnlyList<KeyValuePair<string,
         var lines = head.Split('\n');
         return new HttpText(lines[0], [.. lines[1..].Select(line => line.Split(": ", 2)).Select(pair => new KeyValuePair<string, string>(pair[0], pair[1]))], body);
     }
+
+    private static bool IsIgnored(string name) => Ignored.Contains(name) || IgnoredForms.Any(form => name.StartsWith(form, StringComparison.Ordinal));
 
     public byte[] Bytes => Strict.GetBytes(Body);
 

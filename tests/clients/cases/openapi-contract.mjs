@@ -115,7 +115,7 @@ export class Contract {
       const fault = this.fault(schema, schema.type === 'integer' ? Number(value) : value);
       if (fault) say('header', `${name}: ${value}${fault}`);
     }
-    const ours = /^(x-penstock-.*|x-request-id|request-id|retry-after.*|x-should-retry|location)$/;
+    const ours = /^(x-penstock-.*|x-ratelimit-.*|anthropic-ratelimit-.*|x-request-id|request-id|retry-after.*|x-should-retry|location)$/;
     for (const name of Object.keys(answer.headers)) if (ours.test(name) && !documented[name]) say('header', `${name} is not documented`);
   }
 
