@@ -64,6 +64,14 @@ internal sealed class Recording(int mostHeld, Action? abandon)
         }
     }
 
+    public int Readers
+    {
+        get
+        {
+            lock (_lock) return _readers.Count;
+        }
+    }
+
     public void Begin(RecordedHead head)
     {
         lock (_lock) _head ??= head;

@@ -23,6 +23,9 @@ internal sealed class IdempotentRequests(KeyRing keys, LargestBody largest, Clai
 
     private readonly ConcurrentDictionary<IdempotencyName, RunningRequest> _running = new();
 
+    /// <summary>Clients that wait for an answer that is made for another.</summary>
+    public int Waiting => _running.Values.Sum(request => Math.Max(0, request.Recording.Readers - 1));
+
     /// <summary>Whatever carries no name passes at no cost.</summary>
     public Task InvokeAsync(HttpContext http, RequestDelegate next) =>
         HttpMethods.IsPost(http.Request.Method) && http.Request.Headers.ContainsKey(Header) && http.GetEndpoint() is RouteEndpoint ? RunAsync(http, next) : next(http);

@@ -11,6 +11,11 @@ internal sealed class Flights
 {
     private readonly ConcurrentDictionary<(TenantId, CacheKey), Flight> _flying = new();
 
+    public int Count => _flying.Count;
+
+    /// <summary>Clients that wait for another's answer.</summary>
+    public int Followers => _flying.Values.Sum(flight => Math.Max(0, flight.Client.Recording.Readers - 1));
+
     /// <param name="attempt">The caller's own, which makes the call where it leads.</param>
     public Flight Join(TenantId tenant, CacheKey key, Attempt attempt, out bool leads)
     {
