@@ -21,7 +21,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => _host = await GatewayHost.StartAsync(services =>
+    public async ValueTask InitializeAsync() => _host = await GatewayHost.StartAsync(change: services =>
     {
         var embedded = services.Single(service => service.ServiceType == typeof(IIdempotencyStore)).ImplementationType!;
         services.AddSingleton<IIdempotencyStore>(provider => _store = new WatchedStore((IIdempotencyStore)ActivatorUtilities.CreateInstance(provider, embedded)));
