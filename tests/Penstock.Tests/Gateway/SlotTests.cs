@@ -137,7 +137,7 @@ public sealed class SlotTests : IAsyncLifetime
         Assert.Equal(200, (await _host.PostAsync(route, body, _key)).Status);
         await _host.Services.GetRequiredService<SqliteDatabase>().DisposeAsync();
 
-        Assert.Equal(500, (await _host.PostAsync(route, body, _key)).Status);
+        Assert.Equal(503, (await _host.PostAsync(route, body, _key)).Status);
 
         await GatewayHost.UntilAsync(() => _counted.Freed == 2);
         Assert.Equal(2, _counted.Taken);
