@@ -31,7 +31,13 @@ internal static class Migrations
     private const string Commit = "COMMIT";
     private const string Rollback = "ROLLBACK";
 
-    public static readonly IReadOnlyList<Migration> All = [new(1, "keys and ledger", Schema.KeysAndLedger), new(2, "budgets and holds", Schema.Budgets), new(5, "alerts", Schema.Alerts)];
+    public static readonly IReadOnlyList<Migration> All =
+    [
+        new(1, "keys and ledger", Schema.KeysAndLedger),
+        new(2, "budgets and holds", Schema.Budgets),
+        new(3, "one ledger and its rollups", Schema.OneLedger),
+        new(5, "alerts", Schema.Alerts),
+    ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>
     /// <exception cref="SchemaException">The database is of a newer build, or a step it has taken was not this build's.</exception>

@@ -31,10 +31,8 @@ public static class PenstockSetup
         services.AddSingleton<LimitSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<LimitSection>());
         services.AddSingleton<RequestLimits>();
-        services.AddSingleton<PriceSection>();
-        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
-        services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<MetricsText>();
+        services.AddUsage();
         services.AddBudgets();
         services.AddAlerts();
         services.AddGateway();
@@ -65,7 +63,7 @@ public static class PenstockSetup
         app.MapHealth(services.GetRequiredService<Drain>());
         app.MapOpenApi();
         services.GetRequiredService<KeyEndpoints>().Map(app);
-        services.GetRequiredService<UsageEndpoints>().Map(app);
+        app.MapUsage();
         app.MapBudgets();
         app.MapGateway();
     }

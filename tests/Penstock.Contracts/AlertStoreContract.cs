@@ -388,11 +388,9 @@ public abstract class AlertStoreContract : IAsyncLifetime
         new HoldRequest
         {
             Unsettled = Row(attempt, 0, at) with { Tenant = tenant ?? Acme },
-            Scopes = [Everything, Key],
             Implied = implied is null ? [] : [implied],
             Wanted = new Money(nanos),
             Least = new Money(nanos),
-            At = at,
             ExpiresAt = at.AddHours(1),
         },
         Ct);

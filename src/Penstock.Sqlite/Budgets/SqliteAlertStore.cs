@@ -85,7 +85,7 @@ internal sealed class SqliteAlertStore(SqliteDatabase database) : IAlertStore
             row.Int(12));
     }
 
-    private static Statement Key(Statement statement, BudgetAlert alert) => Balances.Key(statement, alert.Budget, alert.Window).Set("$threshold", alert.Threshold);
+    private static Statement Key(Statement statement, BudgetAlert alert) => Alerts.Key(statement, alert.Budget, alert.Window).Set("$threshold", alert.Threshold);
 
     private static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 }
