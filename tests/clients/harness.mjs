@@ -20,12 +20,12 @@ export const direct = process.env.PENSTOCK_TARGET === 'upstream';
 /** Options of a test that means nothing without Penstock in between. */
 export const serverOnly = direct ? { skip: 'needs Penstock' } : {};
 
-/** @param {{env?: Record<string, string>}} options more environment for Penstock; a null value removes a variable */
+/** @param {{env?: Record<string, string>, config?: object}} options more environment for Penstock, where a null value removes a variable; its penstock.json */
 export async function start(options = {}) {
   const upstream = await startUpstream();
   let penstock = null;
   try {
-    if (!direct) penstock = await startPenstock(upstream.url, options.env ?? {});
+    if (!direct) penstock = await startPenstock(upstream.url, options.env ?? {}, options.config);
     const session = new Session(upstream, penstock);
     if (penstock) session.key = session.anthropicKey = (await session.createKey({ scopes: ['ai:complete', 'ai:embed'] })).apiKey;
     return session;
@@ -164,7 +164,7 @@ export async function startUpstream() {
   return { url, stop: child.stop };
 }
 
-async function startPenstock(upstream, more) {
+async function startPenstock(upstream, more, config) {
   const dll = process.env.PENSTOCK_SERVER_DLL ?? newest('src/hosts/Penstock.Server', 'Penstock.Server.dll');
   const data = fs.mkdtempSync(path.join(os.tmpdir(), 'penstock-clients-'));
   const adminKey = `sk-pen-test-${randomBytes(32).toString('hex')}`;
@@ -182,6 +182,7 @@ async function startPenstock(upstream, more) {
     ...more,
   };
   for (const [name, value] of Object.entries(env)) if (value === null) delete env[name];
+  if (config) fs.writeFileSync(path.join(data, 'penstock.json'), JSON.stringify(config));
   const child = run(dll, [], env, data);
   const said = await child.says(/Penstock is ready on (http:\/\/[^\s"]+)/);
   const url = `http://127.0.0.1:${new URL(said).port}`;

@@ -207,7 +207,7 @@ public sealed class AlertDeliveryTests : IAsyncLifetime
         using var sender = Sender(TimeProvider.System);
 
         await sender.StartAsync(Ct);
-        await sender.ExecuteTask!;
+        await sender.ExecuteTask!.WaitAsync(TimeSpan.FromSeconds(30), TimeProvider.System, Ct);
 
         Assert.Equal((0, 0, 0), (_ops.Seen.Count, _slack.Seen.Count, _log.Lines.Count));
         Assert.Single(await Delivery.TakeAsync(10, Ct));
