@@ -83,14 +83,29 @@ is_wanted() {
 
 copy=$(mktemp -d -t penstock-mutate-XXXXXX)
 log=$copy.log
-trap 'rm -rf "$copy"' EXIT
+trap 'rm -rf "$copy" "$copy.whole" "$copy.original" "$log"' EXIT
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 NO_COLOR=1 PENSTOCK_CRASH_KILLS=3
 [[ -f $root/build/native.sh ]] && bash "$root/build/native.sh" >/dev/null
 (cd "$root" && git ls-files -z --cached --others --exclude-standard | tar --null -T - -cf - 2>/dev/null) | tar -xf - -C "$copy"
 [[ -d $root/artifacts/native ]] && mkdir -p "$copy/artifacts" && cp -r "$root/artifacts/native" "$copy/artifacts/"
 cd "$copy"
 
-build() { dotnet build "tests/$1" -v quiet -nologo -clp:NoSummary -p:RunAnalyzers=false -p:TreatWarningsAsErrors=false -nodeReuse:false >"$log" 2>&1; }
+# The compiler's server is what makes a mutation cheap; it ends by itself.
+build() { dotnet build "$@" -v quiet -nologo -clp:NoSummary -p:RunAnalyzers=false -p:TreatWarningsAsErrors=false -p:GenerateDocumentationFile=false -p:UseSharedCompilation=true >"$log" 2>&1; }
+
+# The project that a file is of.
+project_of() { local folder=$1; while [[ -z $(compgen -G "$folder/*.csproj") ]]; do folder=$(dirname "$folder"); done; echo "$folder"; }
+
+# Where a suite loads a project's library from: its own folder, or those of the processes it starts.
+homes_of() { if [[ $1 == "$ends" ]]; then echo src/hosts/*/bin/Debug/net10.0; else echo "tests/$1/bin/Debug/net10.0"; fi; }
+
+# mutate <project> <suite>: builds the one project, and puts its library where the suite finds it.
+mutate() {
+  local name home
+  name=$(basename "$1").dll
+  build "$1" --no-restore --no-dependencies || return 1
+  for home in $(homes_of "$2"); do cp "$1/bin/Debug/net10.0/$name" "$home/"; done
+}
 
 # A glob of a filter is xunit's, not the shell's.
 run() { set -f; timeout 300 dotnet "tests/$1/bin/Debug/net10.0/$1.dll" $2 -noColor -noLogo >"$log" 2>&1; local code=$?; set +f; return $code; }
@@ -107,28 +122,31 @@ for i in "${selected[@]}"; do
   key="${suites[$i]} ${filters[$i]}"
   [[ -n ${checked[$key]:-} ]] && continue
   checked[$key]=yes
-  build "${suites[$i]}" || { cat "$log"; echo "The copy does not build."; exit 1; }
+  build "tests/${suites[$i]}" || { cat "$log"; echo "The copy does not build."; exit 1; }
   run "${suites[$i]}" "${filters[$i]}" || { tail -n 40 "$log"; echo "Red without a mutation: $key"; exit 1; }
   grep -qE 'Total: [1-9]' "$log" || { echo "No test is named by: $key"; exit 1; }
+done
+mkdir "$copy.whole"
+for i in "${selected[@]}"; do
+  for home in $(homes_of "${suites[$i]}"); do cp "$home"/Penstock*.dll "$copy.whole/"; done
 done
 echo "green without a mutation: ${#checked[@]} sets of tests"
 
 survived=0
 for i in "${selected[@]}"; do
-  file=${files[$i]}
+  file=${files[$i]} project=$(project_of "$(dirname "${files[$i]}")")
   cp "$file" "$copy.original"
   sed -i "${edits[$i]}" "$file"
   changed=$(diff "$copy.original" "$file" | grep -c '^>' || true)
   verdict=
   if ((changed < 1 || changed > 2)); then verdict="STALE: its line was found $changed times"
-  elif ! build "${suites[$i]}"; then verdict="DOES NOT BUILD: $(grep -m 1 -oE 'error [A-Z0-9]+: .*' "$log" || true)"
+  elif ! mutate "$project" "${suites[$i]}"; then verdict="DOES NOT BUILD: $(grep -m 1 -oE 'error [A-Z0-9]+: .*' "$log" || true)"
   elif run "${suites[$i]}" "${filters[$i]}"; then verdict='GREEN: no test saw it'
   fi
   if [[ -n $verdict ]]; then survived=$((survived + 1)); else verdict="red: $(red_tests)"; fi
   printf '%-52s %s\n' "${names[$i]}" "$verdict"
   cp "$copy.original" "$file"
-  touch "$file"
+  for home in $(homes_of "${suites[$i]}"); do cp "$copy.whole/$(basename "$project").dll" "$home/"; done
 done
-rm -f "$copy.original" "$log"
 echo "$((${#selected[@]} - survived)) of ${#selected[@]} mutations turned a test red"
 ((survived == 0))
