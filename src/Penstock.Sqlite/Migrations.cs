@@ -36,6 +36,7 @@ internal static class Migrations
         new(1, "keys and ledger", Schema.KeysAndLedger),
         new(2, "budgets and holds", Schema.Budgets),
         new(3, "one ledger and its rollups", Schema.OneLedger),
+        new(5, "alerts", Schema.Alerts),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>
@@ -61,10 +62,10 @@ internal static class Migrations
         while (rows.Step())
         {
             var (number, name) = (rows.Int(0), rows.Text(1));
-            if (number > known.Count)
+            if (number > known[^1].Number)
             {
                 throw new SchemaException(
-                    $"The database {database} is of a newer Penstock: it is at migration {number} '{name}', and this build knows {known.Count} ('{known[^1].Name}'). Run the newer build, or restore a backup made before the upgrade.");
+                    $"The database {database} is of a newer Penstock: it is at migration {number} '{name}', and this build knows {known[^1].Number} ('{known[^1].Name}'). Run the newer build, or restore a backup made before the upgrade.");
             }
 
             if (known[count].Number != number || known[count].Hash != rows.Text(2))

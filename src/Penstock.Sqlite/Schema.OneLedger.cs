@@ -109,7 +109,7 @@ internal static partial class Schema
         -- The booked entries, summed by the quarter of an hour, day and month (UTC) of their time.
         CREATE TABLE rollups (
           tenant TEXT NOT NULL,
-          facet INTEGER NOT NULL,         -- 0 by project, key, model and provider; 1 by end user. The other names are empty.
+          facet INTEGER NOT NULL,         -- 0 by project, key, model and provider; 1 by end user; 2 the tenant whole. The other names are empty.
           grain INTEGER NOT NULL,         -- 0 quarter of an hour, 1 day, 2 month
           window_at INTEGER NOT NULL,
           project TEXT NOT NULL,

@@ -79,3 +79,27 @@ internal sealed class OpenedStore : IAsyncDisposable
         _folder.Dispose();
     }
 }
+
+public sealed class SqliteAlertStoreTests : AlertStoreContract
+{
+    private readonly TemporaryFolder _folder = new();
+    private SqliteDatabase? _database;
+
+    protected override ValueTask<AlertStores> OpenAsync()
+    {
+        _database = _folder.Open();
+        return ValueTask.FromResult(new AlertStores(new SqliteAlertStore(_database), new SqliteBudgetStore(_database), new SqliteKeyStore(_database)));
+    }
+
+    protected override async ValueTask<AlertStores> ReopenAsync()
+    {
+        await _database!.DisposeAsync();
+        return await OpenAsync();
+    }
+
+    protected override async ValueTask CloseAsync()
+    {
+        if (_database is not null) await _database.DisposeAsync();
+        _folder.Dispose();
+    }
+}

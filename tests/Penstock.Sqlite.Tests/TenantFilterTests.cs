@@ -17,7 +17,7 @@ public sealed partial class TenantFilterTests
     private static readonly string[] Exempt =
     [
         SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Retained.SelectNextTenant, Verification.SelectTenants, RollupsOfOld.SelectWhetherMissing,
-        RollupsOfOld.SelectAllBooked,
+        RollupsOfOld.SelectAllBooked, SqliteAlertStore.SelectDue,
     ];
 
     /// <summary>Tables without a tenant's rows; SQLite keeps the last number of a table in one of them.</summary>

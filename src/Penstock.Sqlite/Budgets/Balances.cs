@@ -24,6 +24,18 @@ internal sealed class Balance(TenantId tenant, BudgetScope scope, long from, lon
     /// <summary>Differs from its row.</summary>
     public bool Changed { get; set; }
 
+    /// <summary>When a call was last booked on it, in Unix milliseconds; null where none was since it was written.</summary>
+    public long? BookedAt { get; set; }
+
+    /// <summary>Thresholds that were raised since this was read: they need not be tried again.</summary>
+    public HashSet<int> Raised { get; } = [];
+
+    public static long FromOf(BudgetWindow window) => window.Start.ToUnixTimeMilliseconds();
+
+    public static long ToOf(BudgetWindow window) => window.End?.ToUnixTimeMilliseconds() ?? long.MaxValue;
+
+    public bool Is(BudgetWindow window) => From == FromOf(window) && To == ToOf(window);
+
     public bool Covers(long at) => at >= From && at < To;
 }
 

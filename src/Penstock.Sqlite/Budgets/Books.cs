@@ -19,6 +19,7 @@ internal sealed class Books : IGathered
     private readonly Dictionary<TenantId, Dictionary<BudgetScope, List<KnownBudget>>> _budgets = [];
     private readonly Dictionary<(TenantId, BudgetScope), List<Balance>> _balances = [];
     private readonly List<Balance> _changed = [];
+    private readonly List<(BudgetStatus Status, int Threshold, DateTimeOffset At)> _alerts = [];
     private readonly Dictionary<RollupKey, Rollup> _quarters = [];
     private readonly Dictionary<(TenantId, string), ConversationSum> _conversations = [];
     private bool _torn;
@@ -61,9 +62,18 @@ internal sealed class Books : IGathered
     public void Enter(LedgerEntryKind kind, LedgerRow row, Money held, IReadOnlyList<BudgetScope> scopes)
     {
         _torn = true;
-        Move(row, scopes, held);
+        Move(kind, row, scopes, held);
         if (kind != LedgerEntryKind.Reserve) Book(kind, row);
         _torn = false;
+    }
+
+    /// <summary>A reservation that needed <paramref name="least"/> was refused: says so of the budgets that are as good as spent.</summary>
+    public void Refuse(List<Standing> standings, Money least, DateTimeOffset at)
+    {
+        foreach (var standing in standings)
+        {
+            foreach (var threshold in AlertRules.Refused(standing.Status, least)) Raise(standing, threshold, at);
+        }
     }
 
     public void Flush(Session session)
@@ -72,10 +82,13 @@ internal sealed class Books : IGathered
         foreach (var balance in _changed)
         {
             Balances.Put(session, balance);
-            balance.Changed = false;
+            if (balance.BookedAt is { } at) RaiseReached(session, balance, DateTimeOffset.FromUnixTimeMilliseconds(at));
+            (balance.Changed, balance.BookedAt) = (false, null);
         }
 
         _changed.Clear();
+        foreach (var (status, threshold, at) in _alerts) Alerts.Raise(session, status, threshold, at);
+        _alerts.Clear();
         RollupRows.Add(session, _quarters);
         _quarters.Clear();
         Conversations.Add(session, _conversations);
@@ -88,6 +101,7 @@ internal sealed class Books : IGathered
         _budgets.Clear();
         _balances.Clear();
         _changed.Clear();
+        _alerts.Clear();
         _quarters.Clear();
         _conversations.Clear();
         _torn = false;
@@ -96,15 +110,14 @@ internal sealed class Books : IGathered
     /// <summary>Adds a booked entry to the rollups.</summary>
     public void Book(LedgerEntryKind kind, LedgerRow row)
     {
-        Add(RollupKey.Of(row, Facet.Combination), kind, row);
-        Add(RollupKey.Of(row, Facet.EndUser), kind, row);
+        foreach (var key in RollupKey.Of(row)) Add(key, kind, row);
         if (row.Conversation is not { Length: > 0 } conversation) return;
-        var key = (row.Tenant, conversation);
+        var name = (row.Tenant, conversation);
         var added = ConversationSum.Of(kind, row);
-        _conversations[key] = _conversations.TryGetValue(key, out var sum) ? sum + added : added;
+        _conversations[name] = _conversations.TryGetValue(name, out var sum) ? sum + added : added;
     }
 
-    private void Move(LedgerRow row, IReadOnlyList<BudgetScope> scopes, Money held)
+    private void Move(LedgerEntryKind kind, LedgerRow row, IReadOnlyList<BudgetScope> scopes, Money held)
     {
         var at = row.At.ToUnixTimeMilliseconds();
         foreach (var scope in scopes)
@@ -114,6 +127,7 @@ internal sealed class Books : IGathered
                 if (!balance.Covers(at)) continue;
                 balance.Held += held;
                 balance.Spent += row.Cost;
+                if (kind != LedgerEntryKind.Reserve) balance.BookedAt = at + row.LatencyMs;
                 Change(balance);
             }
         }
@@ -138,17 +152,16 @@ internal sealed class Books : IGathered
     private Standing Stand(Session session, KnownBudget known, DateTimeOffset at)
     {
         var (budget, window) = (known.Budget, known.WindowAt(at));
-        var (from, to) = (window.Start.ToUnixTimeMilliseconds(), window.End?.ToUnixTimeMilliseconds() ?? long.MaxValue);
         var balances = BalancesOf(session, budget.Tenant, budget.Scope);
-        var balance = balances.Find(balance => balance.From == from && balance.To == to);
-        if (balance is null) balances.Add(balance = Open(session, budget, from, to));
+        var balance = balances.Find(balance => balance.Is(window));
+        if (balance is null) balances.Add(balance = Open(session, budget, window));
         return new Standing(budget, window, balance);
     }
 
     /// <summary>The first question after a period's balance, or the first of a budget that was made later than its calls.</summary>
-    private Balance Open(Session session, Budget budget, long from, long to)
+    private Balance Open(Session session, Budget budget, BudgetWindow window)
     {
-        var (tenant, scope) = (budget.Tenant, budget.Scope);
+        var (tenant, scope, from, to) = (budget.Tenant, budget.Scope, Balance.FromOf(window), Balance.ToOf(window));
         var spent = Balances.Spent(session, tenant, scope, from, to);
         foreach (var (key, rollup) in _quarters)
         {
@@ -158,6 +171,25 @@ internal sealed class Books : IGathered
         var balance = new Balance(tenant, scope, from, to) { Spent = spent, Held = Balances.Held(session, tenant, scope, from, to) };
         Change(balance);
         return balance;
+    }
+
+    /// <summary>For every budget whose period the balance is: those that are stored, and a key's own.</summary>
+    private void RaiseReached(Session session, Balance balance, DateTimeOffset at)
+    {
+        var stored = BudgetsOf(session, balance.Tenant).GetValueOrDefault(balance.Scope, []);
+        var own = BudgetRows.OfKey(session, balance.Tenant, balance.Scope) is { } budget && !stored.Exists(known => known.Budget.Period == budget.Period) ? new KnownBudget(budget) : null;
+        foreach (var known in own is null ? stored : [.. stored, own])
+        {
+            var window = known.WindowAt(DateTimeOffset.FromUnixTimeMilliseconds(balance.From));
+            if (!balance.Is(window)) continue;
+            var standing = new Standing(known.Budget, window, balance);
+            foreach (var threshold in AlertRules.Reached(standing.Status)) Raise(standing, threshold, at);
+        }
+    }
+
+    private void Raise(Standing standing, int threshold, DateTimeOffset at)
+    {
+        if (standing.Balance.Raised.Add(threshold)) _alerts.Add((standing.Status, threshold, at));
     }
 
     private void Change(Balance balance)

@@ -17,6 +17,8 @@ internal static class BudgetRows
 
     internal const string SelectAll = "SELECT scope_kind, scope_name, period, limit_nanos, hard, time_zone FROM budgets WHERE tenant = $tenant ORDER BY scope_kind, scope_name, period";
 
+    internal const string SelectOfKey = "SELECT monthly_budget_nanos FROM keys WHERE tenant = $tenant AND key_id = $name AND $kind = 2 AND monthly_budget_nanos IS NOT NULL";
+
     public static void Put(Session session, Budget budget)
     {
         using var put = session.Use(PutBudget);
@@ -34,6 +36,13 @@ internal static class BudgetRows
         using var rows = session.Use(SelectAll);
         rows.Set("$tenant", tenant.Value);
         return Read(rows, tenant);
+    }
+
+    /// <summary>The budget that a key carries itself, if the scope is a key that does.</summary>
+    public static Budget? OfKey(Session session, TenantId tenant, BudgetScope scope)
+    {
+        using var row = session.Use(SelectOfKey);
+        return Key(row, tenant, scope).Step() ? new Budget { Tenant = tenant, Scope = scope, Period = BudgetPeriod.Month, Limit = new Money(row.Long(0)) } : null;
     }
 
     public static Statement Key(Statement statement, TenantId tenant, BudgetScope scope) =>

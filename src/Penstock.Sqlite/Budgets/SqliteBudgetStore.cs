@@ -70,7 +70,11 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         }
 
         // The cap. Nothing moves a balance between this line and the entry below.
-        if (granted < request.Least) return new Reservation(null, Statuses(standings), tightest?.Status);
+        if (granted < request.Least)
+        {
+            _books.Refuse(standings, request.Least, row.At);
+            return new Reservation(null, Statuses(standings), tightest?.Status);
+        }
 
         var number = LedgerRows.Insert(session, LedgerEntryKind.Reserve, row, granted);
         HoldRows.Insert(session, row, granted, request.ExpiresAt, number);

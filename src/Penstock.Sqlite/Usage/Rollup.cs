@@ -11,17 +11,24 @@ internal enum Facet
     Combination = 0,
 
     EndUser = 1,
+
+    /// <summary>Nothing: the tenant whole, so that what asks for no part need not add its parts up.</summary>
+    Tenant = 2,
 }
 
 /// <param name="At">First moment of the stretch, in Unix milliseconds.</param>
 internal readonly record struct RollupKey(TenantId Tenant, Facet Facet, Grain Grain, long At, string Project, string Key, string Model, string Provider, string EndUser)
 {
-    public static RollupKey Of(LedgerRow row, Facet facet)
+    /// <summary>Every rollup by quarter of an hour that the attempt counts in.</summary>
+    public static RollupKey[] Of(LedgerRow row)
     {
         var at = Tiles.Floor(row.At.ToUnixTimeMilliseconds(), Grain.Quarter);
-        return facet == Facet.Combination
-            ? new RollupKey(row.Tenant, facet, Grain.Quarter, at, row.Project.Value, row.Key.Value, row.Model, row.Provider, "")
-            : new RollupKey(row.Tenant, facet, Grain.Quarter, at, "", "", "", "", row.EndUser ?? "");
+        return
+        [
+            new RollupKey(row.Tenant, Facet.Combination, Grain.Quarter, at, row.Project.Value, row.Key.Value, row.Model, row.Provider, ""),
+            new RollupKey(row.Tenant, Facet.EndUser, Grain.Quarter, at, "", "", "", "", row.EndUser ?? ""),
+            new RollupKey(row.Tenant, Facet.Tenant, Grain.Quarter, at, "", "", "", "", ""),
+        ];
     }
 
     /// <summary>Whether the rollup is one of those that the scope's sum is made of.</summary>
@@ -31,7 +38,7 @@ internal readonly record struct RollupKey(TenantId Tenant, Facet Facet, Grain Gr
         BudgetScopeKind.Project => Facet == Facet.Combination && Project == scope.Name,
         BudgetScopeKind.Key => Facet == Facet.Combination && Key == scope.Name,
         BudgetScopeKind.Model => Facet == Facet.Combination && Model == scope.Name,
-        _ => Facet == Facet.Combination,
+        _ => Facet == Facet.Tenant,
     };
 
     public RollupKey Coarser(Grain grain) => this with { Grain = grain, At = Tiles.Floor(At, grain) };

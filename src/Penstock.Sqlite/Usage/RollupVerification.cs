@@ -23,7 +23,7 @@ internal static class RollupVerification
           input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, cost_nanos, saved_nanos, own_key_attempts, own_key_nanos, latency, first_token, cost
         FROM rollups AS r LEFT JOIN rollup_spreads AS s ON s.tenant = $tenant AND s.facet = r.facet AND s.grain = r.grain AND s.window_at = r.window_at
           AND s.project = r.project AND s.key_id = r.key_id AND s.model = r.model AND s.provider = r.provider AND s.end_user = r.end_user
-        WHERE r.tenant = $tenant AND r.facet IN (0, 1) AND r.grain = $grain AND r.window_at >= $from AND r.window_at < $to
+        WHERE r.tenant = $tenant AND r.facet IN (0, 1, 2) AND r.grain = $grain AND r.window_at >= $from AND r.window_at < $to
         """;
 
     public static void Run(Session session, TenantId tenant, long since, List<string> differences)
@@ -70,7 +70,7 @@ internal static class RollupVerification
         while (rows.Step())
         {
             var entry = LedgerRows.ReadEntry(rows);
-            foreach (var key in new[] { RollupKey.Of(entry.Row, Facet.Combination), RollupKey.Of(entry.Row, Facet.EndUser) })
+            foreach (var key in RollupKey.Of(entry.Row))
             {
                 if (key.At < since) continue;
                 if (!quarters.TryGetValue(key, out var sum)) quarters.Add(key, sum = new Rollup());

@@ -61,26 +61,29 @@ internal static class UsageSums
 
     public static UsageReport Report(Session session, TenantId tenant, UsageQuery query)
     {
+        var groups = Groups(session, tenant, query);
         var spread = new UsageSpread();
-        var groups = new Dictionary<string, UsageSum>();
-        // Day by day needs no coarser rollup; how all of it is spread is the same whatever the groups are.
-        foreach (var tile in Tile(query, query.GroupBy == UsageGrouping.Day ? Grain.Day : Grain.Month)) Add(groups, session, tenant, query, tile);
-        foreach (var tile in Tile(query, Grain.Month)) Add(spread, session, tenant, query, tile);
-        var total = groups.Values.Aggregate(UsageSum.Nothing, (sum, group) => sum + group);
-        return new UsageReport(total, query.GroupBy == UsageGrouping.None ? [] : Sorted(groups)) { Spread = spread };
+        // How all of it is spread is the same whatever the groups are; but where those are counted from entries, it is of the same entries.
+        var facet = FacetOf(query) is null ? null : FacetOf(query with { GroupBy = UsageGrouping.None });
+        foreach (var tile in Tile(query, facet, Grain.Month)) Add(spread, session, tenant, query, facet, tile);
+        return new UsageReport(Total(groups), query.GroupBy == UsageGrouping.None ? [] : Sorted(groups)) { Spread = spread };
     }
 
-    public static UsageSum Total(Session session, TenantId tenant, UsageQuery query)
+    public static UsageSum Total(Session session, TenantId tenant, UsageQuery query) => Total(Groups(session, tenant, query));
+
+    private static UsageSum Total(Dictionary<string, UsageSum> groups) => groups.Values.Aggregate(UsageSum.Nothing, (sum, group) => sum + group);
+
+    private static Dictionary<string, UsageSum> Groups(Session session, TenantId tenant, UsageQuery query)
     {
-        var groups = new Dictionary<string, UsageSum>();
-        foreach (var tile in Tile(query, Grain.Month)) Add(groups, session, tenant, query, tile);
-        return groups.Values.Aggregate(UsageSum.Nothing, (sum, group) => sum + group);
+        var (groups, facet) = (new Dictionary<string, UsageSum>(), FacetOf(query));
+        foreach (var tile in Tile(query, facet, query.GroupBy == UsageGrouping.Day ? Grain.Day : Grain.Month)) Add(groups, session, tenant, query, facet, tile);
+        return groups;
     }
 
-    private static List<Tile> Tile(UsageQuery query, Grain coarsest)
+    private static List<Tile> Tile(UsageQuery query, Facet? facet, Grain coarsest)
     {
         var (from, to) = (query.From.ToUnixTimeMilliseconds(), query.To.ToUnixTimeMilliseconds());
-        if (FacetOf(query) is not null) return Tiles.Over(from, to, coarsest);
+        if (facet is not null) return Tiles.Over(from, to, coarsest);
         return from < to ? [new Tile(null, from, to)] : [];
     }
 
@@ -88,12 +91,13 @@ internal static class UsageSums
     private static Facet? FacetOf(UsageQuery query)
     {
         if (query.Conversation is not null || query.GroupBy == UsageGrouping.Conversation || query.EndUser is "") return null;
-        if (query.EndUser is null && query.GroupBy != UsageGrouping.User) return Facet.Combination;
         var combined = query.Key is not null || query.Project is not null || query.Model is not null || query.Provider is not null;
-        return !combined && query.GroupBy is UsageGrouping.None or UsageGrouping.Day or UsageGrouping.User ? Facet.EndUser : null;
+        var whole = query.GroupBy is UsageGrouping.None or UsageGrouping.Day;
+        if (query.EndUser is null && query.GroupBy != UsageGrouping.User) return combined || !whole ? Facet.Combination : Facet.Tenant;
+        return !combined && (whole || query.GroupBy == UsageGrouping.User) ? Facet.EndUser : null;
     }
 
-    private static void Add(Dictionary<string, UsageSum> groups, Session session, TenantId tenant, UsageQuery query, Tile tile)
+    private static void Add(Dictionary<string, UsageSum> groups, Session session, TenantId tenant, UsageQuery query, Facet? facet, Tile tile)
     {
         if (tile.Grain is null)
         {
@@ -106,7 +110,7 @@ internal static class UsageSums
         }
 
         using var rows = session.Use(SelectRollups);
-        Filter(rows, tenant, query, tile).Set("$groupBy", (long)query.GroupBy);
+        Filter(rows, tenant, query, facet, tile).Set("$groupBy", (long)query.GroupBy);
         while (rows.Step())
         {
             Add(groups, ReadName(rows, query.GroupBy), new UsageSum(rows.Long(1), rows.Long(2), ReadTokens(rows), new Money(rows.Long(9)))
@@ -119,7 +123,7 @@ internal static class UsageSums
         }
     }
 
-    private static void Add(UsageSpread spread, Session session, TenantId tenant, UsageQuery query, Tile tile)
+    private static void Add(UsageSpread spread, Session session, TenantId tenant, UsageQuery query, Facet? facet, Tile tile)
     {
         if (tile.Grain is null)
         {
@@ -134,7 +138,7 @@ internal static class UsageSums
         var (latency, firstToken, cost) = (BucketBytes.NewCounts(), BucketBytes.NewCounts(), BucketBytes.NewCounts());
         using (var rows = session.Use(SelectSpreads))
         {
-            Filter(rows, tenant, query, tile);
+            Filter(rows, tenant, query, facet, tile);
             while (rows.Step())
             {
                 BucketBytes.AddTo(latency, rows.Bytes(0));
@@ -159,9 +163,9 @@ internal static class UsageSums
 
     private static void Add(Dictionary<string, UsageSum> groups, string name, UsageSum sum) => groups[name] = groups.GetValueOrDefault(name, UsageSum.Nothing) + sum;
 
-    private static Statement Filter(Statement rows, TenantId tenant, UsageQuery query, Tile tile) => rows
+    private static Statement Filter(Statement rows, TenantId tenant, UsageQuery query, Facet? facet, Tile tile) => rows
         .Set("$tenant", tenant.Value)
-        .Set("$facet", (long)FacetOf(query)!)
+        .Set("$facet", (long)facet!)
         .Set("$grain", (long)tile.Grain!)
         .Set("$from", tile.From)
         .Set("$to", tile.To)

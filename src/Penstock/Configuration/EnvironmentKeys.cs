@@ -44,6 +44,15 @@ public sealed partial record EnvironmentKeys
     /// <summary>False books tokens at no cost.</summary>
     public bool CostTracking { get; private init; } = true;
 
+    /// <summary>False sends no alert.</summary>
+    public bool BudgetAlerts { get; private init; } = true;
+
+    /// <summary>A Slack incoming webhook. It is a secret.</summary>
+    public Uri? SlackWebhook { get; private init; }
+
+    /// <summary>Who gets alerts by e-mail, through the server that the section <c>alerts</c> names.</summary>
+    public string? AlertEmail { get; private init; }
+
     /// <summary>Keys that are set and valid, and that nothing reads yet.</summary>
     public IReadOnlyList<string> NotYetUsed { get; private init; } = [];
 
@@ -63,6 +72,9 @@ public sealed partial record EnvironmentKeys
             AnthropicKey = reader.Header("ANTHROPIC_API_KEY"),
             AnthropicBaseUrl = reader.Url("ANTHROPIC_BASE_URL"),
             CostTracking = reader.Flag("COST_TRACKING_ENABLED", true),
+            BudgetAlerts = reader.Flag("BUDGET_ALERTS_ENABLED", true),
+            SlackWebhook = reader.Hook("SLACK_WEBHOOK_URL"),
+            AlertEmail = reader.Match("ALERT_EMAIL", Mail(), "must be an e-mail address"),
             NotYetUsed = reader.NotYetUsed(),
         };
         if (keys.Platform == PlatformEnvironment.Production) reader.RefuseWeakSecrets(keys);
@@ -121,15 +133,28 @@ public sealed partial record EnvironmentKeys
             return null;
         }
 
+        public Uri? Hook(string name)
+        {
+            if (Url(name) is not { } url) return null;
+            if (HookUrl.Is(url)) return url;
+            Errors.Add($"{name} must be https.");
+            return null;
+        }
+
+        public string? Match(string name, Regex form, string rule)
+        {
+            if (Text(name) is not { } text) return null;
+            if (form.IsMatch(text)) return text;
+            Errors.Add($"{name} {rule}, not '{text}'.");
+            return null;
+        }
+
         /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
         public IReadOnlyList<string> NotYetUsed()
         {
-            Check("AWS_REGION", Region(), "must look like us-east-1");
-            Check("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
-            Check("ALERT_EMAIL", Mail(), "must be an e-mail address");
-            if (Url("SLACK_WEBHOOK_URL") is { Scheme: not "https" }) Errors.Add("SLACK_WEBHOOK_URL must be https.");
-            Flag("BUDGET_ALERTS_ENABLED", false);
-            string[] names = ["AWS_REGION", "AWS_ACCOUNT_ID", "BUDGET_ALERTS_ENABLED", "SLACK_WEBHOOK_URL", "ALERT_EMAIL", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
+            Match("AWS_REGION", Region(), "must look like us-east-1");
+            Match("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
+            string[] names = ["AWS_REGION", "AWS_ACCOUNT_ID", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
             return [.. names.Where(name => Text(name) is not null)];
         }
 
@@ -149,10 +174,6 @@ public sealed partial record EnvironmentKeys
             else if (value is { Length: < ShortestSecret }) Errors.Add($"{name} has {value.Length} characters; production needs {ShortestSecret} or more (openssl rand -hex 32).");
         }
 
-        private void Check(string name, Regex form, string rule)
-        {
-            if (Text(name) is { } text && !form.IsMatch(text)) Errors.Add($"{name} {rule}, not '{text}'.");
-        }
     }
 
     [GeneratedRegex(@"^[a-z]{2}(-[a-z]+)+-[0-9]\z", RegexOptions.CultureInvariant)]
@@ -161,6 +182,7 @@ public sealed partial record EnvironmentKeys
     [GeneratedRegex(@"^[0-9]{12}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Account();
 
-    [GeneratedRegex(@"^[^@\s]+@[^@\s]+\.[^@\s]+\z", RegexOptions.CultureInvariant)]
-    private static partial Regex Mail();
+    // As HTML's input of type email takes it, with at least one dot in the domain.
+    [GeneratedRegex(@"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\z", RegexOptions.CultureInvariant)]
+    internal static partial Regex Mail();
 }
