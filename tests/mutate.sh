@@ -28,7 +28,7 @@ mutation() {
 properties='-class *SqliteBudgetPropertyTests'
 
 # The conditions of the embedded store.
-mutation 'sqlite: the cap refuses nothing' $store 's/if (granted < request\.Least) return/if (granted < request.Least \&\& request.Wanted < Money.Zero) return/' $sqlite "$properties"
+mutation 'sqlite: the cap refuses nothing' $store 's/if (granted < request\.Least)$/if (granted < request.Least \&\& request.Wanted < Money.Zero)/' $sqlite "$properties"
 mutation 'sqlite: the cap cuts nothing down' $store 's/if (standing\.Remaining < granted) granted = standing\.Remaining;//' $sqlite "$properties"
 mutation 'sqlite: a soft budget refuses' $store 's/if (!standing\.Budget\.Hard) continue;//' $sqlite "$properties"
 mutation 'sqlite: a second settle counts' $store 's/if (ends\.Count == 0)/if (ends.Count >= 0)/' $sqlite "$properties"

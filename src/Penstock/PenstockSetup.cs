@@ -59,6 +59,7 @@ public static class PenstockSetup
         app.UseMiddleware<RequestEdge>();
         app.UseRouting();
         var services = app.ServiceProvider;
+        app.Use(services.GetRequiredService<Drain>().GateAsync);
         services.GetRequiredService<MetricsText>().Map(app);
         app.MapHealth(services.GetRequiredService<Drain>());
         app.MapOpenApi();
