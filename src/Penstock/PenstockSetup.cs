@@ -61,6 +61,7 @@ public static class PenstockSetup
         app.UseRouting();
         app.UseIdempotency();
         var services = app.ServiceProvider;
+        app.Use(services.GetRequiredService<Drain>().GateAsync);
         services.GetRequiredService<MetricsText>().Map(app);
         app.MapHealth(services.GetRequiredService<Drain>());
         app.MapOpenApi();

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Http;
 using Penstock.Kernel;
 
 namespace Penstock.Http;
@@ -18,6 +19,10 @@ public sealed class Drain(TimeProvider time, TimeSpan limit) : IDisposable
     public CancellationToken Cut => _cut.Token;
 
     public void Start() => _timer ??= time.CreateTimer(static cut => ((CancellationTokenSource)cut!).Cancel(), _cut, limit, Timeout.InfiniteTimeSpan);
+
+    /// <summary>Stands behind routing, so that the refusal is written in its route's dialect.</summary>
+    internal Task GateAsync(HttpContext http, RequestDelegate next) =>
+        Started && !HealthEndpoints.IsHealth(http.Request.Path) ? Task.FromException(new RefusedException(Refusal)) : next(http);
 
     public void Dispose()
     {

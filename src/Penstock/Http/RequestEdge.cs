@@ -12,7 +12,7 @@ namespace Penstock.Http;
 /// The outermost middleware: gives the request its id, turns refusals and bugs into answers of the route's own shape,
 /// and writes one log line where nothing else did. No stack trace, key or prompt passes it.
 /// </summary>
-internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, TimeProvider time, Drain drain, ILogger<RequestEdge> log)
+internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, TimeProvider time, ILogger<RequestEdge> log)
 {
     /// <summary>What nginx logs for a client that left before the answer.</summary>
     private const int ClientGone = 499;
@@ -24,7 +24,6 @@ internal sealed partial class RequestEdge(RequestDelegate next, IdSource ids, Ti
         http.Response.Headers["x-request-id"] = scope.Id.Value;
         try
         {
-            if (drain.Started && !HealthEndpoints.IsHealth(http.Request.Path)) throw new RefusedException(Drain.Refusal);
             await next(http);
             if (!http.Response.HasStarted && Unrouted(http) is { } refusal) await RefuseAsync(http, scope, refusal);
         }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Penstock.EndToEnd.Running;
 
 namespace Penstock.EndToEnd.Crash;
@@ -16,6 +17,13 @@ internal sealed class CrashLoad(ServerProcess server, ApiContract contract, IRea
     private volatile bool _ending;
 
     public void Start() => _clients = Task.WhenAll(Enumerable.Range(0, Clients).Select(client => Task.Run(() => CallAsync(client), Wait.Token)));
+
+    /// <summary>Until so many calls are over; a machine that is busy with other things may take its time, but not for ever.</summary>
+    public async Task UntilAsync(int calls, TimeSpan most)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (_results.Count < calls && !_clients.IsCompleted && Stopwatch.GetElapsedTime(started) < most) await Wait.PauseAsync(TimeSpan.FromMilliseconds(1));
+    }
 
     /// <summary>From here on a connection may break.</summary>
     public void ServerEnds() => _ending = true;

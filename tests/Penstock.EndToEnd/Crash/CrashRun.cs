@@ -20,11 +20,13 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
 {
     private const int HoldSeconds = 5;
     private const int KillsBetweenChecks = 20;
-    private const int LongestLoadMs = 1500;
+    private const int MostCalls = 400;
+    private const int MostMs = 30;
     private const string Config = """{"budgets":{"holdSeconds":5},"limits":{"requestsPerSecond":1000000,"burst":1000000}}""";
 
     /// <summary>A hold's time, a round of the sweeper, and a slow machine.</summary>
     private static readonly TimeSpan HoldsAreOver = TimeSpan.FromSeconds(HoldSeconds + 10 + 5);
+    private static readonly TimeSpan LongestLoad = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(10);
 
     /// <summary>What each budget may spend in one life of the server, as a part of <see cref="_allowance"/>.</summary>
@@ -40,7 +42,7 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
     private ServerOptions _options = null!;
     private ApiContract _contract = null!;
     private string _cappedKey = "";
-    private decimal _allowance = 0.02m;
+    private decimal _allowance = 0.008m;
     private long _admitted;
     private DateTimeOffset _checkedAt = DateTimeOffset.UnixEpoch;
     private DateTimeOffset _startedAt = DateTimeOffset.UnixEpoch;
@@ -101,9 +103,9 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
 
         // Step 3
         var load = new CrashLoad(server, _contract, _keys, (seed * 100_000) + (ulong)kill);
-        var moment = 20 + _dice.Below(LongestLoadMs);
         load.Start();
-        await Wait.PauseAsync(TimeSpan.FromMilliseconds(moment));
+        await load.UntilAsync(_dice.Below(MostCalls), LongestLoad);
+        await Wait.PauseAsync(TimeSpan.FromMilliseconds(_dice.Below(MostMs)));
 
         // Step 4
         load.ServerEnds();
@@ -113,7 +115,7 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
         _books.Add(results);
         Adapt(results);
         await VerifyAsync();
-        say(string.Create(CultureInfo.InvariantCulture, $"kill {kill}: ready in {_restarts[^1]:0} ms, killed after {moment} ms, {results.Count} calls, {CrashBooks.Admitted(results)} % admitted, {results.Count(result => result.Fate == CallFate.Broken)} in flight; the books are right"));
+        say(string.Create(CultureInfo.InvariantCulture, $"kill {kill}: ready in {_restarts[^1]:0} ms, {results.Count} calls, {CrashBooks.Admitted(results)} % admitted, {results.Count(result => result.Fate == CallFate.Broken)} in flight; the books are right"));
     }
 
     private async Task<ServerProcess> StartAsync()
@@ -209,7 +211,7 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
             await RaiseCapsAsync(admin);
             var load = new CrashLoad(server, _contract, _keys, (seed * 100_000) + 99_999);
             load.Start();
-            await Wait.PauseAsync(TimeSpan.FromMilliseconds(LongestLoadMs));
+            await load.UntilAsync(MostCalls, LongestLoad);
             load.ServerEnds();
             server.Terminate();
             _books.Add(await load.EndAsync());
@@ -228,7 +230,7 @@ internal sealed class CrashRun(int kills, ulong seed, Action<string> say) : IAsy
 
     private void Report()
     {
-        say($"{kills} kills at moments from 20 to {LongestLoadMs + 20} ms under load, 32 clients, {_keys.Count} keys, {Budgets.Length} hard caps; {_admitted / kills} % of decisions admitted");
+        say($"{kills} kills at moments of chance, after up to {MostCalls} calls of 32 clients, {_keys.Count} keys, {Budgets.Length} hard caps; {_admitted / kills} % of decisions admitted");
         foreach (var line in _books.Report()) say(line);
         say("acknowledged settles lost 0, holds past their time 0, spend past a cap 0, ledger verify clean after every kill");
         _restarts.Sort();

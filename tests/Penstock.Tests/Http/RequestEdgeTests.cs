@@ -227,6 +227,21 @@ public sealed class RequestEdgeTests : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("/v1/chat/completions", 503, "application/json", "error", "code", "shutting_down")]
+    [InlineData("/v1/embeddings", 503, "application/json", "error", "code", "shutting_down")]
+    [InlineData("/v1/messages", 529, "application/json", "error", "type", "overloaded_error")]
+    [InlineData("/v1/complete", 503, "application/problem+json", null, "code", "shutting_down")]
+    public async Task While_it_drains_a_refusal_speaks_its_routes_dialect(string path, int status, string type, string? outer, string name, string value)
+    {
+        _host.StartDrain();
+
+        var answer = await _host.PostAsync(path, "{}");
+
+        Assert.Equal((status, type), (answer.Status, answer.Headers["Content-Type"].Split(';')[0]));
+        Assert.Equal(value, outer is null ? answer.Text(name) : answer.Text(outer, name));
+    }
+
+    [Theory]
     [InlineData(0.0001, "1", "1")]
     [InlineData(0.9, "1", "900")]
     [InlineData(1.0001, "2", "1001")]
