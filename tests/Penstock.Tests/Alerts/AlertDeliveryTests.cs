@@ -263,9 +263,9 @@ public sealed class AlertDeliveryTests : IAsyncLifetime
             Cost = new Money(nanos),
             PriceVersion = "test",
             Outcome = AttemptOutcome.Completed,
-            LatencyMs = 1,
+            LatencyMs = 0,
         };
-        await _store.Budgets.ReserveAsync(new HoldRequest { Unsettled = row, Scopes = [scope], Wanted = row.Cost, Least = row.Cost, At = at, ExpiresAt = at.AddHours(1) }, Ct);
+        await _store.Budgets.ReserveAsync(new HoldRequest { Unsettled = row, Wanted = row.Cost, Least = row.Cost, ExpiresAt = at.AddHours(1) }, Ct);
         await _store.Budgets.SettleAsync(row, Ct);
     }
 }
