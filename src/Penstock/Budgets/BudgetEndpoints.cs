@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Routing;
 using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Usage;
 
 namespace Penstock.Budgets;
 
@@ -28,17 +29,18 @@ internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, 
     private async Task GetAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http);
-        var own = await store.StatusAsync(caller.Tenant, Holds.ScopesOf(caller), Holds.ImpliedBy(caller), time.GetUtcNow(), http.RequestAborted);
-        var all = caller.Has(Keys.Scopes.Admin) ? await store.ListAsync(caller.Tenant, time.GetUtcNow(), http.RequestAborted) : own;
+        var now = time.GetUtcNow();
+        var own = await store.StatusAsync(caller.Tenant, Holds.ScopesOf(caller), Holds.ImpliedBy(caller), now, http.RequestAborted);
+        var all = caller.Has(Keys.Scopes.Admin) ? await store.ListAsync(caller.Tenant, now, http.RequestAborted) : own;
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             // The members at the top are those of the budget that leaves this key the least.
-            if (own.Where(status => status.Budget.Hard).MinBy(status => status.Remaining) is { } tightest) WriteMembers(json, tightest);
+            if (own.Where(status => status.Budget.Hard).MinBy(status => status.Remaining) is { } tightest) WriteMembers(json, tightest, now);
             json.WriteStartArray("budgets");
             foreach (var status in all.Union(own))
             {
                 json.WriteStartObject();
-                WriteMembers(json, status);
+                WriteMembers(json, status, now);
                 json.WriteEndObject();
             }
 
@@ -61,8 +63,9 @@ internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, 
             TimeZone = body.Optional("timeZone") is { } zone ? ReadZone(zone) : "UTC",
         };
         await store.PutAsync(budget, http.RequestAborted);
-        var status = (await store.ListAsync(caller.Tenant, time.GetUtcNow(), http.RequestAborted)).First(found => found.Budget.Scope == budget.Scope && found.Budget.Period == budget.Period);
-        await Json.WriteAsync(http, StatusCodes.Status200OK, json => WriteMembers(json, status));
+        var now = time.GetUtcNow();
+        var status = (await store.ListAsync(caller.Tenant, now, http.RequestAborted)).First(found => found.Budget.Scope == budget.Scope && found.Budget.Period == budget.Period);
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json => WriteMembers(json, status, now));
     }
 
     private async Task DeleteAsync(HttpContext http)
@@ -88,7 +91,7 @@ internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, 
     private static string ReadZone(JsonView zone) =>
         ZoneName().IsMatch(zone.NonEmptyText()) && TimeZoneInfo.TryFindSystemTimeZoneById(zone.Text(), out _) ? zone.Text() : throw zone.Bad("must be an IANA time zone such as Europe/Zurich");
 
-    private static void WriteMembers(Utf8JsonWriter json, BudgetStatus status)
+    private static void WriteMembers(Utf8JsonWriter json, BudgetStatus status, DateTimeOffset now)
     {
         json.WriteString("scope", Scopes[(int)status.Budget.Scope.Kind]);
         json.WriteString("name", status.Budget.Scope.Name);
@@ -99,7 +102,11 @@ internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, 
         json.WriteNumber("spent", status.Spent.Usd);
         json.WriteNumber("held", status.Held.Usd);
         json.WriteNumber("remaining", status.Remaining.Usd);
-        if (status.Window.End is { } end) json.WriteString("resetsAt", end);
+        if (status.Budget.Limit > Money.Zero) json.WriteNumber("utilization", Math.Round(status.Spent.Usd / status.Budget.Limit.Usd, 6));
+        if (status.Window.End is not { } end) return;
+        json.WriteString("resetsAt", end);
+        json.WriteNumber("elapsed", Forecast.Elapsed(status.Window.Start, end, now));
+        if (Forecast.AtEnd(status.Spent, status.Window.Start, end, now) is { } projected) json.WriteNumber("projected", projected.Usd);
     }
 
     [GeneratedRegex(@"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}\z", RegexOptions.CultureInvariant)]

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -10,11 +9,13 @@ using Penstock.Keys;
 namespace Penstock.Usage;
 
 /// <summary>What was used. An admin sees the tenant; any other key sees itself.</summary>
-internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
+internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store, UsageSection section, TimeProvider time)
 {
     private const int MostRows = 1000;
 
-    private static readonly string[] Filters = ["from", "to", "key", "project", "model", "provider", "user", "conversation"];
+    private static readonly string[] Range = ["from", "to"];
+
+    private static readonly string[] Filters = [.. Range, "key", "project", "model", "provider", "user", "conversation"];
 
     private static readonly Dictionary<string, UsageGrouping> Groupings = Enum.GetValues<UsageGrouping>().ToDictionary(grouping => grouping.ToString().ToLowerInvariant());
 
@@ -22,21 +23,31 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     {
         routes.MapGet("/v1/usage", SumAsync);
         routes.MapGet("/v1/usage/attempts", ListAsync);
+        routes.MapGet("/v1/usage/conversations", ConversationsAsync);
     }
 
     private async Task SumAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http);
-        var report = await store.SumAsync(caller.Tenant, Read(http.Request.Query, caller, "groupBy"), http.RequestAborted);
+        Check(http.Request.Query, [.. Filters, "groupBy"]);
+        var query = Read(http.Request.Query, caller);
+        var report = await store.SumAsync(caller.Tenant, query, http.RequestAborted);
+        var now = time.GetUtcNow();
+        var (start, end) = Forecast.MonthOf(now);
+        var month = await store.SumAsync(caller.Tenant, query with { From = start, To = end, GroupBy = UsageGrouping.None }, http.RequestAborted);
+        var markup = section.Current.MarkupPercent;
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
-            WriteSum(json, report.Total);
+            UsageJson.WriteSum(json, report.Total, markup);
+            json.WriteNumber("markupPercent", markup);
+            UsageJson.WriteSpread(json, report.Spread);
+            UsageJson.WriteProjection(json, month.Total, now);
             json.WriteStartArray("groups");
             foreach (var group in report.Groups)
             {
                 json.WriteStartObject();
                 json.WriteString("name", group.Name);
-                WriteSum(json, group.Sum);
+                UsageJson.WriteSum(json, group.Sum, markup);
                 json.WriteEndObject();
             }
 
@@ -47,39 +58,65 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
     private async Task ListAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http);
-        var query = Read(http.Request.Query, caller, "limit");
+        Check(http.Request.Query, [.. Filters, "limit"]);
+        var query = Read(http.Request.Query, caller);
         var limit = Text(http.Request.Query, "limit") is { } text ? Whole(text) : 100;
         var rows = await store.ListAsync(caller.Tenant, query, limit, http.RequestAborted);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteStartArray("attempts");
-            foreach (var row in rows) WriteRow(json, row);
+            foreach (var row in rows) UsageJson.WriteRow(json, row);
             json.WriteEndArray();
         });
     }
 
-    /// <param name="own">The one parameter that only this route has.</param>
-    private static UsageQuery Read(IQueryCollection query, Caller caller, string own)
+    private async Task ConversationsAsync(HttpContext http)
+    {
+        var caller = await ring.AuthenticateAsync(http);
+        Check(http.Request.Query, Range);
+        var query = Read(http.Request.Query, caller);
+        var costs = caller.Has(Scopes.Admin)
+            ? await store.ConversationCostsAsync(caller.Tenant, query.From, query.To, http.RequestAborted)
+            : await OwnConversationsAsync(caller, query, http.RequestAborted);
+        await Json.WriteAsync(http, StatusCodes.Status200OK, json => UsageJson.WriteConversations(json, costs));
+    }
+
+    /// <summary>What a key's own calls cost in each conversation: the store's histogram holds every key's.</summary>
+    private async Task<LogHistogram> OwnConversationsAsync(Caller caller, UsageQuery query, CancellationToken ct)
+    {
+        var days = query with { From = DayOf(query.From), To = DayAfter(query.To), GroupBy = UsageGrouping.Conversation };
+        var report = await store.SumAsync(caller.Tenant, days, ct);
+        var costs = new LogHistogram();
+        foreach (var conversation in report.Groups.Where(group => group.Name.Length > 0)) costs.Add(conversation.Sum.Cost.NanoDollars);
+        return costs;
+    }
+
+    private static DateTimeOffset DayOf(DateTimeOffset at) => new(at.UtcDateTime.Date, TimeSpan.Zero);
+
+    /// <summary>The next midnight, or <paramref name="at"/> where it is one, or the end of time.</summary>
+    private static DateTimeOffset DayAfter(DateTimeOffset at) => at == DayOf(at) || DayOf(at) == DayOf(DateTimeOffset.MaxValue) ? at : DayOf(at).AddDays(1);
+
+    private static void Check(IQueryCollection query, string[] known)
     {
         foreach (var (name, values) in query)
         {
-            if (!Filters.Contains(name) && name != own) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is no parameter here. Known: {string.Join(", ", Filters)}, {own}."));
+            if (!known.Contains(name)) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is no parameter here. Known: {string.Join(", ", known)}."));
             if (values.Count > 1) throw new RefusedException(Refusal.Invalid(name, $"'{name}' is given {values.Count} times; give it once."));
         }
-
-        return new UsageQuery
-        {
-            From = Instant(query, "from") ?? DateTimeOffset.UnixEpoch,
-            To = Instant(query, "to") ?? DateTimeOffset.MaxValue,
-            Key = caller.Has(Scopes.Admin) ? Text(query, "key") is { } key ? new KeyId(key) : null : caller.Key.Id,
-            Project = Text(query, "project") is { } project ? new ProjectId(project) : null,
-            Model = Text(query, "model"),
-            Provider = Text(query, "provider"),
-            EndUser = Text(query, "user"),
-            Conversation = Text(query, "conversation"),
-            GroupBy = Grouping(Text(query, "groupBy")),
-        };
     }
+
+    private static UsageQuery Read(IQueryCollection query, Caller caller) => new()
+    {
+        From = Instant(query, "from") ?? DateTimeOffset.UnixEpoch,
+        To = Instant(query, "to") ?? DateTimeOffset.MaxValue,
+        Key = caller.Has(Scopes.Admin) ? Text(query, "key") is { } key ? new KeyId(key) : null : caller.Key.Id,
+        Project = Text(query, "project") is { } project ? new ProjectId(project) : null,
+        Model = Text(query, "model"),
+        Provider = Text(query, "provider"),
+        EndUser = Text(query, "user"),
+        Conversation = Text(query, "conversation"),
+        GroupBy = Grouping(Text(query, "groupBy")),
+    };
 
     private static string? Text(IQueryCollection query, string name) => query[name].ToString() is { Length: > 0 } text ? text : null;
 
@@ -101,49 +138,5 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store)
         return Groupings.TryGetValue(name, out var grouping)
             ? grouping
             : throw new RefusedException(Refusal.Invalid("groupBy", $"'groupBy' must be one of {string.Join(", ", Groupings.Keys)}."));
-    }
-
-    private static void WriteSum(Utf8JsonWriter json, UsageSum sum)
-    {
-        json.WriteNumber("totalCost", sum.Cost.Usd);
-        json.WriteNumber("requests", sum.Attempts);
-        json.WriteNumber("failed", sum.Failed);
-        WriteTokens(json, sum.Tokens);
-    }
-
-    private static void WriteTokens(Utf8JsonWriter json, TokenCounts tokens)
-    {
-        json.WriteNumber("inputTokens", tokens.TotalInput);
-        json.WriteNumber("outputTokens", tokens.TotalOutput);
-        json.WriteNumber("cachedInputTokens", tokens.CacheRead);
-        json.WriteNumber("cacheWriteTokens", tokens.CacheWrite5m + tokens.CacheWrite1h);
-        json.WriteNumber("reasoningTokens", tokens.Reasoning);
-    }
-
-    private static void WriteRow(Utf8JsonWriter json, LedgerRow row)
-    {
-        json.WriteStartObject();
-        json.WriteString("attemptId", row.Attempt.Value);
-        json.WriteString("requestId", row.Request.Value);
-        json.WriteString("at", row.At);
-        json.WriteString("keyId", row.Key.Value);
-        json.WriteString("project", row.Project.Value);
-        json.WriteString("operation", row.Operation);
-        json.WriteString("route", row.Route);
-        json.WriteString("provider", row.Provider);
-        json.WriteString("requestedModel", row.RequestedModel);
-        json.WriteString("model", row.Model);
-        WriteTokens(json, row.Tokens);
-        json.WriteNumber("cost", row.Cost.Usd);
-        json.WriteString("priceVersion", row.PriceVersion);
-        json.WriteBoolean("estimated", row.Estimated);
-        json.WriteString("outcome", OutcomeNames.Of(row.Outcome));
-        if (row.Error is { } error) json.WriteString("error", error);
-        json.WriteNumber("latencyMs", row.LatencyMs);
-        if (row.FirstTokenMs is { } first) json.WriteNumber("firstTokenMs", first);
-        json.WriteBoolean("streamed", row.Streamed);
-        if (row.Conversation is { } conversation) json.WriteString("conversation", conversation);
-        if (row.EndUser is { } user) json.WriteString("user", user);
-        json.WriteEndObject();
     }
 }

@@ -7,6 +7,9 @@ internal sealed record UsageOptions
 {
     /// <summary>How long single attempts are kept, in days; default 400. Their sums are kept for ever.</summary>
     public TimeSpan KeepFor { get; init; } = TimeSpan.FromDays(400);
+
+    /// <summary>What is added to the cost where it is passed on, in percent; default 2. It is shown and counts on no budget.</summary>
+    public decimal MarkupPercent { get; init; } = 2;
 }
 
 /// <summary>The section <c>usage</c>.</summary>
@@ -21,10 +24,11 @@ internal sealed class UsageSection : IConfigSection
         var options = new UsageOptions();
         if (file.Section("usage") is { } section)
         {
-            file.Try<object?>(() => { section.AllowOnly("keepDays"); return null; }, null);
+            file.Try<object?>(() => { section.AllowOnly("keepDays", "markupPercent"); return null; }, null);
             options = new UsageOptions
             {
                 KeepFor = file.Try(() => section.Optional("keepDays") is { } days ? TimeSpan.FromDays(days.Number(1, 36_500)) : options.KeepFor, options.KeepFor),
+                MarkupPercent = file.Try(() => section.Optional("markupPercent")?.Decimal(0, 1000) ?? options.MarkupPercent, options.MarkupPercent),
             };
         }
 
