@@ -81,7 +81,7 @@ is_wanted() {
   return 1
 }
 
-copy=$(mktemp -d -t penstock-mutate-XXXXXX)
+copy=$(mktemp -d)
 log=$copy.log
 trap 'rm -rf "$copy" "$copy.whole" "$copy.original" "$log"' EXIT
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 NO_COLOR=1 PENSTOCK_CRASH_KILLS=3
