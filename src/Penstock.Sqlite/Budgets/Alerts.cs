@@ -1,5 +1,4 @@
 using Penstock.Budgets;
-using Penstock.Kernel;
 using Penstock.Sqlite.Native;
 
 namespace Penstock.Sqlite.Budgets;

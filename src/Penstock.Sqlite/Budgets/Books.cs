@@ -18,6 +18,7 @@ internal sealed class Books : IGathered
 
     private readonly Dictionary<TenantId, Dictionary<BudgetScope, List<KnownBudget>>> _budgets = [];
     private readonly Dictionary<(TenantId, BudgetScope), List<Balance>> _balances = [];
+    private readonly Dictionary<(TenantId, AttemptId), LedgerRow> _running = [];
     private readonly List<Balance> _changed = [];
     private readonly List<(BudgetStatus Status, int Threshold, DateTimeOffset At)> _alerts = [];
     private readonly Dictionary<RollupKey, Rollup> _quarters = [];
@@ -50,6 +51,10 @@ internal sealed class Books : IGathered
     /// <summary>Budgets of the tenant were changed.</summary>
     public void Forget(TenantId tenant) => _budgets.Remove(tenant);
 
+    /// <summary>The attempt as it was reserved, whose hold ends now: most often still in memory, else the entry <paramref name="number"/>.</summary>
+    public LedgerRow Reserved(Session session, TenantId tenant, AttemptId attempt, long number) =>
+        _running.Remove((tenant, attempt), out var row) ? row : LedgerRows.Get(session, tenant, number);
+
     /// <summary>What an entry of the attempt moves, read so that <see cref="Enter"/> cannot fail.</summary>
     public IReadOnlyList<BudgetScope> Moved(Session session, LedgerRow row)
     {
@@ -63,7 +68,8 @@ internal sealed class Books : IGathered
     {
         _torn = true;
         Move(kind, row, scopes, held);
-        if (kind != LedgerEntryKind.Reserve) Book(kind, row);
+        if (kind == LedgerEntryKind.Reserve) _running[(row.Tenant, row.Attempt)] = row;
+        else Book(kind, row);
         _torn = false;
     }
 
@@ -100,6 +106,7 @@ internal sealed class Books : IGathered
     {
         _budgets.Clear();
         _balances.Clear();
+        _running.Clear();
         _changed.Clear();
         _alerts.Clear();
         _quarters.Clear();

@@ -1,6 +1,5 @@
 using Penstock.Kernel;
 using Penstock.Sqlite.Native;
-using Penstock.Sqlite.Usage;
 using Penstock.Usage;
 
 namespace Penstock.Sqlite.Budgets;
@@ -32,9 +31,9 @@ internal static class HoldRows
         using var take = session.Use(TakeHold);
         take.Set("$tenant", tenant.Value).Set("$attempt", attempt.Value);
         if (!take.Step()) return null;
-        var (granted, number, expires) = (new Money(take.Long(0)), take.Long(1), take.Long(2));
+        var ended = new EndedHold(new Money(take.Long(0)), take.Long(1), take.Long(2));
         take.Step();
-        return new EndedHold(LedgerRows.Get(session, tenant, number), granted, expires);
+        return ended;
     }
 
     public static List<(TenantId Tenant, AttemptId Attempt)> Expired(Session session, DateTimeOffset now, int limit)
@@ -47,15 +46,15 @@ internal static class HoldRows
     }
 }
 
-/// <param name="Reserved">The attempt as it was reserved.</param>
+/// <param name="Number">Of its reservation in the ledger.</param>
 /// <param name="ExpiresAt">Unix milliseconds.</param>
-internal sealed record EndedHold(LedgerRow Reserved, Money Granted, long ExpiresAt)
+internal sealed record EndedHold(Money Granted, long Number, long ExpiresAt)
 {
     /// <summary>The attempt of which nobody knows: at what it held, its counts unknown.</summary>
-    public LedgerRow Expired => Reserved with
+    public LedgerRow Expired(LedgerRow reserved) => reserved with
     {
         Cost = Granted,
-        LatencyMs = (int)Math.Min(int.MaxValue, ExpiresAt - Reserved.At.ToUnixTimeMilliseconds()),
+        LatencyMs = (int)Math.Min(int.MaxValue, ExpiresAt - reserved.At.ToUnixTimeMilliseconds()),
         Tokens = default,
         Estimated = true,
         Outcome = AttemptOutcome.Unknown,

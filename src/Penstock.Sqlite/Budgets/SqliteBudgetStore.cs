@@ -86,7 +86,8 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
     {
         if (HoldRows.Take(session, row.Tenant, row.Attempt) is { } hold)
         {
-            Enter(session, row.Cost == Money.Zero ? LedgerEntryKind.Release : LedgerEntryKind.Settle, WhereReserved(row, hold.Reserved), Money.Zero - hold.Granted);
+            var reserved = _books.Reserved(session, row.Tenant, row.Attempt, hold.Number);
+            Enter(session, row.Cost == Money.Zero ? LedgerEntryKind.Release : LedgerEntryKind.Settle, WhereReserved(row, reserved), Money.Zero - hold.Granted);
             return true;
         }
 
@@ -111,7 +112,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         foreach (var (tenant, attempt) in HoldRows.Expired(session, now, MostExpiredAtOnce))
         {
             var hold = HoldRows.Take(session, tenant, attempt)!;
-            var row = hold.Expired;
+            var row = hold.Expired(_books.Reserved(session, tenant, attempt, hold.Number));
             LedgerRows.Insert(session, LedgerEntryKind.Expire, row, Money.Zero - hold.Granted);
             entered.Add((row, hold.Granted, _books.Moved(session, row)));
         }
