@@ -33,7 +33,7 @@ mutation 'sqlite: the cap cuts nothing down' $store 's/if (standing\.Remaining <
 mutation 'sqlite: a soft budget refuses' $store 's/if (!standing\.Budget\.Hard) continue;//' $sqlite "$properties"
 mutation 'sqlite: a second settle counts' $store 's/if (ends\.Count == 0)/if (ends.Count >= 0)/' $sqlite "$properties"
 mutation 'sqlite: a late settle is not corrected' $store 's/Cost = row\.Cost - booked\.Cost/Cost = row.Cost/' $sqlite "$properties"
-mutation 'sqlite: a settle gives back nothing' $store 's/WhereReserved(row, hold\.Reserved), Money\.Zero - hold\.Granted/WhereReserved(row, hold.Reserved), Money.Zero/' $sqlite "$properties"
+mutation 'sqlite: a settle gives back nothing' $store '/LedgerEntryKind\.Release/s/Money\.Zero - hold\.Granted/Money.Zero/' $sqlite "$properties"
 mutation 'sqlite: a call counts when it ends' $store 's/At = reserved\.At,/At = row.At,/' $sqlite "$properties"
 mutation 'sqlite: an expired hold is refunded' src/Penstock.Sqlite/Budgets/HoldRows.cs 's/Cost = Granted,/Cost = Money.Zero,/' $sqlite "$properties"
 mutation 'sqlite: a hold expires too late' src/Penstock.Sqlite/Budgets/HoldRows.cs 's/expires_at <= \$now/expires_at < $now/' $sqlite "$properties"
@@ -81,7 +81,7 @@ is_wanted() {
   return 1
 }
 
-copy=$(mktemp -d -t penstock-mutate-XXXXXX)
+copy=$(mktemp -d)
 log=$copy.log
 trap 'rm -rf "$copy" "$copy.whole" "$copy.original" "$log"' EXIT
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 NO_COLOR=1 PENSTOCK_CRASH_KILLS=3

@@ -72,8 +72,8 @@ public sealed partial class HardCapTests(ITestOutputHelper output)
         await CapAsync(admin, $"\"scope\":\"key\",\"name\":\"{key}\",\"period\":\"day\"", 0.08m);
     }
 
-    private static Task CapAsync(Api admin, string budget, decimal part) =>
-        admin.JsonAsync(HttpMethod.Put, "/v1/usage/budget", string.Create(CultureInfo.InvariantCulture, $$"""{{{budget}},"limit":{{decimal.Ceiling(Calls * part * NanosEach) / NanosPerDollar}}}"""));
+    private static async Task CapAsync(Api admin, string budget, decimal part) =>
+        await admin.JsonAsync(HttpMethod.Put, "/v1/usage/budget", string.Create(CultureInfo.InvariantCulture, $$"""{{{budget}},"limit":{{decimal.Ceiling(Calls * part * NanosEach) / NanosPerDollar}}}"""));
 
     /// <returns>What was said with each 402.</returns>
     private static async Task<IReadOnlyCollection<string>> RunAsync(Api admin, string[] keys)
