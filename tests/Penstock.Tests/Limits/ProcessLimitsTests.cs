@@ -8,6 +8,8 @@ namespace Penstock.Tests.Limits;
 
 public sealed class ProcessLimitsContractTests : LimitStoreContract
 {
+    protected override int Rounds => 3_000;
+
     protected override ValueTask<ILimitStore> OpenAsync(TimeProvider time) => ValueTask.FromResult<ILimitStore>(new ProcessLimits(time));
 
     protected override ValueTask CloseAsync() => ValueTask.CompletedTask;
