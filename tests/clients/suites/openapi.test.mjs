@@ -214,6 +214,14 @@ function keyed() {
       }
     }
     const conversation = operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Conversation'));
+    if (operation.responses['422']) {
+      const named = (name) => ({ 'idempotency-key': name });
+      for (const name of ['a', ' ~', 'x'.repeat(255), 'x'.repeat(256)]) some.push({ ...one, label: `a name of ${name.length}`, path: { id: keys.spare[4].id }, headers: named(`${id}${name}`.slice(-name.length)) });
+      some.push({ ...one, label: 'a name', headers: named(id), then: { ...one, label: 'the name of another request', body: `${body} `, headers: named(id), status: 422 } });
+    }
+    if (operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Cache'))) {
+      for (const headers of [{ 'x-penstock-cache': 'on' }, { 'x-penstock-cache': 'on', 'cache-control': 'no-cache' }, { 'x-penstock-cache': 'off' }, { 'x-penstock-cache': 'sometimes' }, { 'x-penstock-cache': 'on', 'x-penstock-cache-namespace': 'n'.repeat(65) }]) some.push({ ...one, label: `the cache ${Object.values(headers)}`, headers });
+    }
     if (conversation) for (const length of [1, 200, 201, 5000]) some.push({ ...one, label: `a conversation of ${length}`, headers: { 'x-penstock-conversation': 'c'.repeat(length) } });
     if (bodySchema) {
       some.push({ ...one, label: 'compressed', headers: { 'content-encoding': 'gzip' }, status: 415 });

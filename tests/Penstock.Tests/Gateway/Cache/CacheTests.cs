@@ -197,11 +197,11 @@ public sealed class CacheTests : IAsyncLifetime
         await SendAsync(GatewayHost.Chat(stream: true));
 
         var fresh = await SendAsync(GatewayHost.Chat(stream: true), headers: ("Cache-Control", "no-cache"));
-        var after = await SendAsync(GatewayHost.Chat(stream: true));
 
-        Assert.Equal(("bypass", "hit"), (Said(fresh), Said(after)));
+        Assert.Equal("bypass", Said(fresh));
         Assert.Contains("answer 2", fresh.Body, StringComparison.Ordinal);
-        Assert.Equal(fresh.Body, after.Body);
+        await GatewayHost.UntilAsync(async () => (await SendAsync(GatewayHost.Chat(stream: true))).Body == fresh.Body);
+        Assert.Equal(2, _host.Script.Calls.Count);
     }
 
     [Fact]
