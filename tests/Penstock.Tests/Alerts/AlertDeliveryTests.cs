@@ -87,13 +87,15 @@ public sealed class AlertDeliveryTests : IAsyncLifetime
     [Fact]
     public async Task A_channel_that_says_nothing_is_left_after_ten_seconds()
     {
+        // Alone: another's answer could still be on its way when the clock is moved.
+        _environment = Sections.Environment();
         await SpendAsync(500);
         _ops.Answer = Receiver.Silence;
         var delivery = Delivery;
         var alert = Assert.Single(await delivery.TakeAsync(10, Ct));
 
         var delivering = delivery.DeliverAsync(alert, CancellationToken.None);
-        await GatewayHost.UntilAsync(() => _ops.Seen.Count == 1 && _slack.Seen.Count == 1);
+        await GatewayHost.UntilAsync(() => _ops.Seen.Count == 1);
         _time.Advance(TimeSpan.FromSeconds(9.9));
         Assert.False(delivering.IsCompleted);
         _time.Advance(TimeSpan.FromSeconds(0.1));
@@ -102,7 +104,7 @@ public sealed class AlertDeliveryTests : IAsyncLifetime
         Assert.Contains(_log.Lines, line => line.Text.Contains("did not reach webhook:ops at try 1: it did not answer within 10 s", StringComparison.Ordinal));
         _ops.Answer = null;
         await RoundAsync(TimeSpan.FromSeconds(5));
-        Assert.Equal((2, 1), (_ops.Seen.Count, _slack.Seen.Count));
+        Assert.Equal(2, _ops.Seen.Count);
     }
 
     [Fact]
