@@ -66,7 +66,20 @@ public sealed class FaultTests(Emulator emulator) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Keys_that_a_batch_leaves_out_are_asked_for_again()
+    public async Task A_list_of_keys_is_whole_though_a_batch_leaves_some_out()
+    {
+        var faults = FaultyHttp.First("BatchGetItem", Fault.Unprocessed, 2);
+        using var database = Emulator.Connect(_options, faults);
+        var store = new Penstock.Aws.DynamoDb.Keys.DynamoKeyStore(database);
+        foreach (var id in new[] { "a", "b", "c", "d", "e" }) await store.AddAsync(Key(id), Ct);
+
+        Assert.Equal(["a", "b", "c", "d", "e"], (await store.ListAsync(Acme, Ct)).Select(key => key.Id.Value));
+
+        Assert.Equal(2, faults.Made[Fault.Unprocessed]);
+    }
+
+    [Fact]
+    public async Task Balances_that_a_batch_leaves_out_are_asked_for_again()
     {
         foreach (var scope in BudgetScope.Over(Row("a", 0))) await _plain.Budgets.PutAsync(Cap with { Scope = scope }, Ct);
         await _plain.Budgets.ReserveAsync(Request("a1", 600), Ct);
@@ -97,7 +110,7 @@ public sealed class FaultTests(Emulator emulator) : IAsyncLifetime
     {
         var faults = FaultyHttp.First("UpdateItem", Fault.AnswerLost, 2);
         using var database = Emulator.Connect(_options, faults);
-        var key = new Penstock.Keys.KeyRecord { Tenant = Acme, Project = ProjectId.Default, Id = new KeyId("k"), Name = "k", Hash = new byte[] { 1 }, Scopes = Penstock.Keys.Scopes.Complete, CreatedAt = Now };
+        var key = Key("k");
         var store = new Penstock.Aws.DynamoDb.Keys.DynamoKeyStore(database);
         await store.AddAsync(key, Ct);
 
@@ -107,6 +120,9 @@ public sealed class FaultTests(Emulator emulator) : IAsyncLifetime
         Assert.Equal((2, 1), (rotated.Hash.Span[0], rotated.PreviousHash!.Value.Span[0]));
         Assert.Equal(2, faults.Made[Fault.AnswerLost]);
     }
+
+    private static Penstock.Keys.KeyRecord Key(string id) =>
+        new() { Tenant = Acme, Project = ProjectId.Default, Id = new KeyId(id), Name = id, Hash = new byte[] { 1 }, Scopes = Penstock.Keys.Scopes.Complete, CreatedAt = Now };
 
     internal static LedgerRow Row(string attempt, long cost) => new()
     {
