@@ -10,7 +10,7 @@ internal static class LedgerCommand
     public static Command Create()
     {
         var verify = new Command("verify", "Check that every balance, hold and rollup is the sum of the ledger's entries. Exit code 1 where one is not.");
-        verify.SetAction((_, ct) => Local.WithStoreAsync((services, _) => VerifyAsync(services.GetRequiredService<IBudgetStore>(), ct)));
+        verify.SetAction((_, ct) => Local.WithStoreAsync(services => VerifyAsync(services.GetRequiredService<IBudgetStore>(), ct)));
         return new Command("ledger", "The books.") { verify };
     }
 

@@ -55,6 +55,25 @@ public sealed class EnvironmentKeysTests
     }
 
     [Fact]
+    public void A_shared_store_needs_to_know_where_its_tables_are()
+    {
+        Assert.Equal(StoreKind.Sqlite, Sections.Environment().Store);
+        Assert.StartsWith("AWS_REGION is missing", Assert.Single(Assert.Throws<ConfigException>(() => Sections.Environment(("PENSTOCK_STORE", "dynamodb"))).Errors), StringComparison.Ordinal);
+
+        var keys = Sections.Environment(("PENSTOCK_STORE", "DynamoDB"), ("AWS_REGION", "eu-central-1"), ("PENSTOCK_TABLE_PREFIX", "test."));
+        Assert.Equal((StoreKind.DynamoDb, "eu-central-1", null, "test."), (keys.Store, keys.AwsRegion, keys.DynamoEndpoint, keys.TablePrefix));
+        // It is used now.
+        Assert.Empty(keys.NotYetUsed);
+    }
+
+    [Fact]
+    public void An_endpoint_of_DynamoDB_alone_comes_before_that_of_all_of_AWS()
+    {
+        Assert.Equal(new Uri("http://127.0.0.1:1"), Sections.Environment(("AWS_ENDPOINT_URL", "http://127.0.0.1:1")).DynamoEndpoint);
+        Assert.Equal(new Uri("http://127.0.0.1:2"), Sections.Environment(("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("DYNAMODB_ENDPOINT", "http://127.0.0.1:2")).DynamoEndpoint);
+    }
+
+    [Fact]
     public void A_blank_value_is_no_value() => Assert.Equal(3000, Sections.Environment(("PORT", "  "), ("OPENAI_API_KEY", ""), ("AWS_REGION", " ")).Port);
 
     [Theory]
@@ -77,6 +96,10 @@ public sealed class EnvironmentKeysTests
     [InlineData("ANTHROPIC_BASE_URL", "/v1")]
     [InlineData("COST_TRACKING_ENABLED", "yes")]
     [InlineData("BUDGET_ALERTS_ENABLED", "1")]
+    [InlineData("PENSTOCK_STORE", "postgres")]
+    [InlineData("PENSTOCK_STORE", "1")]
+    [InlineData("DYNAMODB_ENDPOINT", "localhost:8000")]
+    [InlineData("PENSTOCK_TABLE_PREFIX", "a b")]
     [InlineData("AWS_REGION", "Frankfurt")]
     [InlineData("AWS_REGION", "us-east-1a")]
     [InlineData("AWS_ACCOUNT_ID", "12345678901")]
