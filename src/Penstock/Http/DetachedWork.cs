@@ -7,8 +7,8 @@ internal static class DetachedWork
 {
     /// <summary>
     /// Runs <paramref name="work"/> to its end, whether the client stays or not, while <paramref name="delivery"/> copies to the client. Within it, the
-    /// request is aborted by <paramref name="cancelled"/> only. <paramref name="keep"/> runs as soon as the answer is whole. What the work throws is thrown on once the client has what there is; headers that it had set are
-    /// the client's then too.
+    /// request is aborted by <paramref name="cancelled"/> only. <paramref name="keep"/> runs when the answer is whole, before its end is told, and throws
+    /// nothing. What the work throws is thrown on once the client has what there is; headers that it had set are the client's then too.
     /// </summary>
     public static async Task<DeliveryEnd> RunAsync(HttpContext http, Recording.Reader client, Delivery delivery, Func<Task> work, Func<Task> keep, CancellationToken cancelled)
     {
@@ -20,6 +20,8 @@ internal static class DetachedWork
         {
             await work();
             await response.CompleteAsync();
+            // Before anybody sees the end: whoever asks again after it must find the answer kept.
+            if (!recording.Broken) await keep();
             recording.Complete();
         }
         catch
@@ -33,7 +35,6 @@ internal static class DetachedWork
             response.GiveBack();
         }
 
-        await keep();
         return await copying;
     }
 

@@ -72,6 +72,15 @@ internal sealed class Recording(int mostHeld, Action? abandon)
         }
     }
 
+    /// <summary>True once it failed: what is there is not all.</summary>
+    public bool Broken
+    {
+        get
+        {
+            lock (_lock) return _failed;
+        }
+    }
+
     public void Begin(RecordedHead head)
     {
         lock (_lock) _head ??= head;

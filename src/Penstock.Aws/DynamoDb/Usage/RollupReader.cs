@@ -1,3 +1,4 @@
+using Penstock.Usage;
 using Penstock.Aws.DynamoDb.Ledger;
 using Penstock.Kernel;
 

@@ -1,18 +1,18 @@
-namespace Penstock.Aws.DynamoDb.Usage;
+namespace Penstock.Usage;
 
-/// <summary>Stretches of time that are summed as they pass. All UTC.</summary>
-internal enum Grain
+/// <summary>Stretches of time that are summed as they pass; the numbers are stored. All UTC.</summary>
+public enum Grain
 {
-    Quarter,
-    Day,
-    Month,
+    Quarter = 0,
+    Day = 1,
+    Month = 2,
 }
 
-/// <summary>A part of a range, in Unix milliseconds, which is whole stretches of its grain; none where only the attempts themselves know it.</summary>
-internal readonly record struct Tile(Grain? Grain, long From, long To);
+/// <summary>A part of a range, in Unix milliseconds, which is whole stretches of its grain; none where only the entries themselves know it.</summary>
+public readonly record struct Tile(Grain? Grain, long From, long To);
 
 /// <summary>Cuts a range into as few stretches as cover it.</summary>
-internal static class Tiles
+public static class Tiles
 {
     public const long QuarterMs = 15 * 60 * 1000;
     public const long DayMs = 24 * 60 * 60 * 1000;
@@ -34,7 +34,7 @@ internal static class Tiles
     }
 
     /// <summary>Rounds down, before 1970 too.</summary>
-    private static long Floor(long at, long stretch) => at - (((at % stretch) + stretch) % stretch);
+    public static long Floor(long at, long stretch) => at - (((at % stretch) + stretch) % stretch);
 
     private static void Cut(List<Tile> tiles, long from, long to, Grain? grain)
     {
