@@ -292,12 +292,13 @@ public abstract class BudgetStoreContract : LedgerContract
     }
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_reservation_for_an_attempt_that_is_in_the_ledger_throws_and_holds_nothing(bool settled)
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, true)]
+    public async Task A_reservation_for_an_attempt_that_is_in_the_ledger_throws_and_holds_nothing(bool held, bool settled)
     {
         await Budgets.PutAsync(Limit(Key, BudgetPeriod.Month, 1000), Ct);
-        await Budgets.ReserveAsync(Request("a1", 600), Ct);
+        if (held) await Budgets.ReserveAsync(Request("a1", 600), Ct);
         if (settled) await Budgets.SettleAsync(Row("a1", 1), Ct);
 
         await Assert.ThrowsAnyAsync<Exception>(() => Budgets.ReserveAsync(Request("a1", 10), Ct));
