@@ -88,7 +88,7 @@ portable.countMessageTokens = portable.createMessage;
 export const unseen = {
   402: 'budgets have a suite of their own, budgets.test.mjs',
   500: 'a bug; none may be found',
-  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget'],
+  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget'],
 };
 
 // ---- bodies -----------------------------------------------------------------------------------------------------------------
