@@ -160,7 +160,7 @@ async function cases() {
 /** What needs no body, written by hand. */
 function plain() {
   const some = [];
-  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getBudget', 'listAttempts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
+  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
   const anthropic = { 'anthropic-version': '2023-06-01' };
   some.push({ operation: 'listModels', label: "in Anthropic's shape", headers: anthropic, status: 200 });
   for (const model of [GPT, CLAUDE, 'fast', 'local']) some.push({ operation: 'getModel', label: model, path: { model }, status: 200 }, { operation: 'getModel', label: `${model} in Anthropic's shape`, path: { model }, headers: anthropic, status: 200 });
@@ -236,7 +236,7 @@ function keyed() {
 function queries() {
   const some = [];
   for (const { id, parameters } of contract.operations.values()) {
-    if (!['getUsage', 'listAttempts'].includes(id)) continue;
+    if (!['getUsage', 'getConversationCosts', 'listAttempts'].includes(id)) continue;
     for (const { name, schema } of parameters.filter((parameter) => parameter.in === 'query')) {
       const good = schema.enum ?? schema.examples ?? (schema.type === 'integer' ? ['1', '1000', '37'] : ['gpt-4o-mini', 'naïve 東京 🚰', "' OR 1=1 --", 'x'.repeat(2000)]);
       const bad = ['no such ✗', '-1', '0', '1001', '1.5', '99999999999999999999', 'DAY', 'day,model', '12:00', '2026-13-01', '11/30/2026', '\u0000', ' '];
@@ -245,7 +245,8 @@ function queries() {
       some.push({ operation: id, label: `${name} of a plain key`, query: { [name]: good[0] }, key: keys.of.complete });
     }
     for (const name of ['unheard_of', 'From', '__proto__', id === 'getUsage' ? 'limit' : 'groupBy']) some.push({ operation: id, label: `${name} is no parameter`, query: { [name]: '5' }, status: 400 });
-    some.push({ operation: id, label: 'all at once', query: { from: '2020-01-01', to: '2099-01-01T00:00:00Z', project: 'default', model: 'simulated', provider: 'simulated', user: 'u-1', conversation: 'c-1' }, status: 200 });
+    const all = { from: '2020-01-01', to: '2099-01-01T00:00:00Z', project: 'default', model: 'simulated', provider: 'simulated', user: 'u-1', conversation: 'c-1' };
+    some.push({ operation: id, label: 'all at once', query: Object.fromEntries(Object.entries(all).filter(([name]) => parameters.some((parameter) => parameter.name === name))), status: 200 });
     some.push({ operation: id, label: 'the end before the beginning', query: { from: '2026-01-01', to: '2025-01-01' }, status: 200 });
     some.push({ operation: id, label: 'from the first day', query: { from: '0001-01-01', to: '9999-12-31T23:59:59Z' }, status: 200 });
   }
