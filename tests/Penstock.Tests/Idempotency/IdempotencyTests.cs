@@ -6,7 +6,6 @@ using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Tests.Gateway;
-using Penstock.Tests.Keys;
 using Penstock.Usage;
 using Xunit;
 

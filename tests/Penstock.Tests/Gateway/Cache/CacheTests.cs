@@ -5,7 +5,6 @@ using Penstock.Budgets;
 using Penstock.Gateway;
 using Penstock.Gateway.Cache;
 using Penstock.Kernel;
-using Penstock.Keys;
 using Penstock.Usage;
 using Xunit;
 

@@ -16,8 +16,6 @@ public sealed class SingleFlightTests : IAsyncLifetime
     private readonly Channel<ProviderFrame> _vendor = Channel.CreateUnbounded<ProviderFrame>();
     private GatewayHost _host = null!;
 
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
     public async ValueTask InitializeAsync() => _host = await GatewayHost.StartAsync(config: """{"cache": {"default": "on"}, "limits": {"burst": 1000}}""");
 
     public async ValueTask DisposeAsync()
