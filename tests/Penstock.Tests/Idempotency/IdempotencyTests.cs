@@ -377,6 +377,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
     {
         (string, string) on = ("x-penstock-cache", "on");
         await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(stream: true), GatewayHost.OperatorKey, on);
+        await GatewayHost.UntilAsync(() => _host.Services.GetRequiredService<Penstock.Gateway.Cache.Flights>().Count == 0);
         var hit = await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(stream: true), GatewayHost.OperatorKey, on, ("Idempotency-Key", "a"));
         var again = await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(stream: true), GatewayHost.OperatorKey, on, ("Idempotency-Key", "a"));
 
