@@ -6,7 +6,6 @@ using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Tests.Gateway;
-using Penstock.Tests.Keys;
 using Penstock.Usage;
 using Xunit;
 
@@ -384,6 +383,7 @@ public sealed class IdempotencyTests : IAsyncLifetime
     {
         (string, string) on = ("x-penstock-cache", "on");
         await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(stream: true), GatewayHost.OperatorKey, on);
+        await GatewayHost.UntilAsync(() => _host.Services.GetRequiredService<Penstock.Gateway.Cache.Flights>().Count == 0);
         var hit = await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(stream: true), GatewayHost.OperatorKey, on, ("Idempotency-Key", "a"));
         var again = await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(stream: true), GatewayHost.OperatorKey, on, ("Idempotency-Key", "a"));
 

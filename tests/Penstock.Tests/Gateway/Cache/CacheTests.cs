@@ -5,7 +5,6 @@ using Penstock.Budgets;
 using Penstock.Gateway;
 using Penstock.Gateway.Cache;
 using Penstock.Kernel;
-using Penstock.Keys;
 using Penstock.Usage;
 using Xunit;
 
@@ -88,7 +87,7 @@ public sealed class CacheTests : IAsyncLifetime
     {
         await using var host = await GatewayHost.StartAsync(config: """{"cache": {"default": "on"}}""");
 
-        Assert.Equal("miss", Said(await host.ChatAsync()));
+        Assert.Equal("miss", Said(await KeptAsync(host, await host.ChatAsync())));
         Assert.Equal("hit", Said(await host.ChatAsync()));
         Assert.False((await host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(), GatewayHost.OperatorKey, ("x-penstock-cache", "off"))).Headers.ContainsKey("x-penstock-cache"));
     }

@@ -16,8 +16,6 @@ public sealed class SingleFlightTests : IAsyncLifetime
     private readonly Channel<ProviderFrame> _vendor = Channel.CreateUnbounded<ProviderFrame>();
     private GatewayHost _host = null!;
 
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
     public async ValueTask InitializeAsync() => _host = await GatewayHost.StartAsync(config: """{"cache": {"default": "on"}, "limits": {"burst": 1000}}""");
 
     public async ValueTask DisposeAsync()
@@ -52,6 +50,7 @@ public sealed class SingleFlightTests : IAsyncLifetime
         Assert.Equal((AttemptOutcome.Completed, miss.RequestId, 4_500), (paid.Outcome, paid.Request.Value, paid.Cost.NanoDollars));
         Assert.All(rows.Where(row => row != paid), row => Assert.Equal((AttemptOutcome.Cached, TokenCounts.Of(10, 5), null), (row.Outcome, row.Tokens, row.Error)));
         if (!stream) Assert.All(answers.Where(answer => answer != miss), answer => Assert.Equal("0", answer.Headers["x-penstock-cost-usd"]));
+        await LandedAsync();
         Assert.Equal("hit", Said(await _host.ChatAsync(stream: stream)));
     }
 
@@ -139,6 +138,7 @@ public sealed class SingleFlightTests : IAsyncLifetime
         Assert.EndsWith("data: [DONE]\n\n", await follower.ReadToEndAsync(), StringComparison.Ordinal);
         await GatewayHost.UntilAsync(async () => (await _host.RowsAsync()).Count == 2);
         Assert.Equal([AttemptOutcome.Completed, AttemptOutcome.Cached], (await _host.RowsAsync()).Select(row => row.Outcome).Order());
+        await LandedAsync();
         Assert.Equal("hit", Said(await _host.ChatAsync(stream: true)));
     }
 
@@ -218,6 +218,7 @@ public sealed class SingleFlightTests : IAsyncLifetime
         var rows = await _host.RowsAsync();
         Assert.All(rows, row => Assert.Equal((AttemptOutcome.CutShort, "provider_cut_short"), (row.Outcome, row.Error)));
         Assert.Single(rows, row => row.Cost > Money.Zero);
+        await LandedAsync();
         _host.Script.Chat = (_, _) => Frames.Of(Frames.End(TokenCounts.Of(1, 1)));
         Assert.Equal("miss", Said(await _host.ChatAsync(stream: true)));
     }
@@ -292,9 +293,12 @@ public sealed class SingleFlightTests : IAsyncLifetime
     /// <summary>No flight is left, and nothing failed.</summary>
     private async Task NothingIsLeftAsync()
     {
-        await GatewayHost.UntilAsync(() => _host.Services.GetRequiredService<Flights>().Count == 0);
+        await LandedAsync();
         Assert.DoesNotContain(_host.Log.Lines, line => line.Level >= LogLevel.Error);
     }
+
+    /// <summary>Until no call is in flight any more: an answer is kept beside its way to the client.</summary>
+    private Task LandedAsync() => GatewayHost.UntilAsync(() => _host.Services.GetRequiredService<Flights>().Count == 0);
 
     private static string? Said(Answer answer) => answer.Headers.GetValueOrDefault("x-penstock-cache");
 
