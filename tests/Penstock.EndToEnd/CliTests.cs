@@ -57,5 +57,22 @@ public sealed class CliTests : IDisposable
         Assert.Contains("not yet used AWS_REGION", ran.Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_report_shows_a_week_beside_the_week_before()
+    {
+        await RunAsync("db", "seed");
+
+        var ran = await RunAsync("report");
+
+        Assert.Equal(0, ran.Code);
+        var lines = ran.Said.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        var total = lines.Single(line => line.StartsWith("total", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        var models = lines.Where(line => line.StartsWith("model", StringComparison.Ordinal)).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        Assert.Equal("56", total[^2]);
+        Assert.Equal(56, models.Sum(model => int.Parse(model[^2], System.Globalization.CultureInfo.InvariantCulture)));
+        Assert.Contains(lines, line => line.StartsWith("project  sample", StringComparison.Ordinal));
+        Assert.Contains(lines, line => line.StartsWith("key      sample", StringComparison.Ordinal));
+    }
+
     private Task<(int Code, string Said, string Erred)> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, arguments);
 }

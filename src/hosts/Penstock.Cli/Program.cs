@@ -6,5 +6,6 @@ var root = new RootCommand("Penstock: configuration and the embedded store, from
     ConfigCommand.Create(),
     DatabaseCommands.Create(),
     LedgerCommand.Create(),
+    ReportCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();
