@@ -11,11 +11,14 @@ namespace Penstock.Gateway;
 /// <seealso href="https://docs.claude.com/en/api/rate-limits"/>
 internal sealed class LimitHeaders
 {
-    private readonly HttpContext _http;
+    private readonly IHeaderDictionary _headers;
+    private readonly bool _anthropic;
     private readonly Passage _passage;
     private readonly TimeProvider _time;
 
-    private LimitHeaders(HttpContext http, Passage passage, TimeProvider time) => (_http, _passage, _time) = (http, passage, time);
+    // The headers are those of the connection now: an answer that is recorded later, for others too, has headers of its own.
+    private LimitHeaders(HttpContext http, Passage passage, TimeProvider time) =>
+        (_headers, _anthropic, _passage, _time) = (http.Response.Headers, http.GetEndpoint()?.Metadata.GetMetadata<ErrorShape>() is AnthropicErrors, passage, time);
 
     /// <summary>Written once, with the first byte: by then a refusal has given back what it gives back.</summary>
     public static void WriteWith(HttpContext http, Passage passage, TimeProvider time) =>
@@ -23,16 +26,15 @@ internal sealed class LimitHeaders
 
     private Task WriteAsync()
     {
-        var headers = _http.Response.Headers;
-        if (_http.GetEndpoint()?.Metadata.GetMetadata<ErrorShape>() is AnthropicErrors)
+        if (_anthropic)
         {
-            if (_passage.Requests is { } requests) WriteAnthropic(headers, requests, "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset");
-            if (_passage.Tokens is { } tokens) WriteAnthropic(headers, tokens, "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset");
+            if (_passage.Requests is { } requests) WriteAnthropic(_headers, requests, "anthropic-ratelimit-requests-limit", "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset");
+            if (_passage.Tokens is { } tokens) WriteAnthropic(_headers, tokens, "anthropic-ratelimit-tokens-limit", "anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset");
         }
         else
         {
-            if (_passage.Requests is { } requests) Write(headers, requests, "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
-            if (_passage.Tokens is { } tokens) Write(headers, tokens, "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens");
+            if (_passage.Requests is { } requests) Write(_headers, requests, "x-ratelimit-limit-requests", "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests");
+            if (_passage.Tokens is { } tokens) Write(_headers, tokens, "x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens");
         }
 
         return Task.CompletedTask;
