@@ -165,11 +165,18 @@ need_node() {
   step "installing node and npm" apt bash -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm' || true
 }
 
-install_clients() {
-  [[ -f tests/clients/package-lock.json ]] && command -v npm >/dev/null || return 0
+# install_npm <folder of tests>
+install_npm() {
+  [[ -f tests/$1/package-lock.json ]] && command -v npm >/dev/null || return 0
   # npm writes this file last, so it is newer than the lock only after a whole install.
-  [[ tests/clients/node_modules/.package-lock.json -nt tests/clients/package-lock.json ]] && return 0
-  step "npm ci (tests/clients)" npm-clients npm --prefix tests/clients ci --ignore-scripts --no-audit --no-fund || true
+  [[ tests/$1/node_modules/.package-lock.json -nt tests/$1/package-lock.json ]] && return 0
+  step "npm ci (tests/$1)" "npm-$1" npm --prefix "tests/$1" ci --ignore-scripts --no-audit --no-fund || true
+}
+
+# A program for Linux on x64; npm refuses it elsewhere, and its tests are skipped there.
+install_emulators() {
+  [[ $(uname -sm) == 'Linux x86_64' ]] || return 0
+  install_npm emulators
 }
 
 prepare_native() {
@@ -218,9 +225,10 @@ mkdir -p "$logs"
 need_dotnet
 need_node
 prepare_native
-install_clients
+install_npm clients
+install_emulators
 step "restore (locked)" restore dotnet restore Penstock.slnx --locked-mode -v quiet || { finished=yes; exit 1; }
-step "format" format dotnet format whitespace --folder . --include src tests --exclude tests/clients --verify-no-changes || true
+step "format" format dotnet format whitespace --folder . --include src tests --exclude tests/clients tests/emulators/node_modules --verify-no-changes || true
 step "build (Release)" build dotnet build Penstock.slnx -c "$configuration" --no-restore -warnaserror -v quiet -nologo -clp:NoSummary || { finished=yes; exit 1; }
 for suite in "${selected[@]}"; do
   if [[ $suite == clients ]]; then run_node_suite "$suite"; else run_dotnet_suite "$suite"; fi

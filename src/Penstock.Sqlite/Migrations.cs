@@ -31,7 +31,13 @@ internal static class Migrations
     private const string Commit = "COMMIT";
     private const string Rollback = "ROLLBACK";
 
-    public static readonly IReadOnlyList<Migration> All = [new(1, "keys and ledger", Schema.KeysAndLedger), new(2, "budgets and holds", Schema.Budgets)];
+    public static readonly IReadOnlyList<Migration> All =
+    [
+        new(1, "keys and ledger", Schema.KeysAndLedger),
+        new(2, "budgets and holds", Schema.Budgets),
+        new(3, "one ledger and its rollups", Schema.OneLedger),
+        new(5, "alerts", Schema.Alerts),
+    ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>
     /// <exception cref="SchemaException">The database is of a newer build, or a step it has taken was not this build's.</exception>
@@ -56,10 +62,10 @@ internal static class Migrations
         while (rows.Step())
         {
             var (number, name) = (rows.Int(0), rows.Text(1));
-            if (number > known.Count)
+            if (number > known[^1].Number)
             {
                 throw new SchemaException(
-                    $"The database {database} is of a newer Penstock: it is at migration {number} '{name}', and this build knows {known.Count} ('{known[^1].Name}'). Run the newer build, or restore a backup made before the upgrade.");
+                    $"The database {database} is of a newer Penstock: it is at migration {number} '{name}', and this build knows {known[^1].Number} ('{known[^1].Name}'). Run the newer build, or restore a backup made before the upgrade.");
             }
 
             if (known[count].Number != number || known[count].Hash != rows.Text(2))

@@ -1,10 +1,10 @@
 namespace Penstock.Sqlite;
 
 /// <summary>
-/// The tables, one constant a migration. Every table that holds a tenant's rows has the tenant first in its primary key.
+/// The tables, one constant a migration. Every table that holds a tenant's rows has the tenant first in its primary key, or numbers its rows.
 /// Money is integer nano-dollars (<c>_nanos</c>), times are Unix milliseconds (<c>_at</c>, <c>_until</c>), hashes are 32 bytes, flags 0 or 1.
 /// </summary>
-internal static class Schema
+internal static partial class Schema
 {
     public const string KeysAndLedger = """
         CREATE TABLE tenants (

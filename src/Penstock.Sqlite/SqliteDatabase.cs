@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Native;
+using Penstock.Sqlite.Usage;
 
 namespace Penstock.Sqlite;
 
@@ -18,6 +20,7 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
         PRAGMA wal_autocheckpoint = 4000;
         PRAGMA journal_size_limit = 67108864;
         PRAGMA cache_size = -32000;
+        PRAGMA temp_store = MEMORY;
         """;
 
     private const string ReadJournalMode = "PRAGMA journal_mode";
@@ -26,8 +29,11 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
     private readonly WriteQueue _writes;
     private readonly ReadPool _reads;
 
-    private SqliteDatabase(DataFolder folder, WriteQueue writes, ReadPool reads, IReadOnlyList<AppliedMigration> applied) =>
-        (_folder, _writes, _reads, Applied) = (folder, writes, reads, applied);
+    private SqliteDatabase(DataFolder folder, Session writer, IReadOnlyList<AppliedMigration> applied)
+    {
+        (_folder, Applied) = (folder, applied);
+        (_writes, _reads) = (new WriteQueue(writer, Books), new ReadPool(folder.Database));
+    }
 
     /// <summary>Which SQLite this runs on.</summary>
     public SqliteLibrary Library { get; } = SqliteLibrary.Loaded;
@@ -37,6 +43,9 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
 
     /// <summary>Steps of the schema that opening took; none where the database was up to date.</summary>
     public IReadOnlyList<AppliedMigration> Applied { get; }
+
+    /// <summary>Balances and rollups as the writer knows them; used by write operations only.</summary>
+    internal Books Books { get; } = new();
 
     /// <summary>Transactions committed since opening: fewer than writes wherever several waited at once.</summary>
     internal long Commits => _writes.Commits;
@@ -55,8 +64,9 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
         {
             writer = OpenWriter(folder.Database);
             var applied = Migrations.Apply(writer, folder.Database, Migrations.All, time ?? TimeProvider.System);
+            RollupsOfOld.Make(writer);
             Log(logger ?? NullLogger<SqliteDatabase>.Instance, folder.Database, library, applied);
-            return new SqliteDatabase(folder, new WriteQueue(writer), new ReadPool(folder.Database), applied);
+            return new SqliteDatabase(folder, writer, applied);
         }
         catch
         {
@@ -68,7 +78,8 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
 
     /// <summary>
     /// Runs <paramref name="operation"/> on the writer's connection, in one transaction with whatever else waits, and completes when it is on disk.
-    /// What it throws reaches this caller alone and undoes this operation alone. It is quick, and does nothing but read and write through its session.
+    /// What it throws reaches this caller alone and undoes this operation alone. It is quick, and does nothing but read and write through its session
+    /// and, as the last thing and without a chance to fail, gather in <see cref="Books"/>.
     /// <paramref name="ct"/> ends the wait for room in the queue; an operation that was accepted is carried out.
     /// </summary>
     internal Task<T> WriteAsync<T>(Func<Session, T> operation, CancellationToken ct) => _writes.AddAsync(operation, ct);

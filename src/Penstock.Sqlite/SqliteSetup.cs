@@ -22,6 +22,7 @@ public static class SqliteSetup
         services.AddSingleton<IKeyStore, SqliteKeyStore>();
         services.AddSingleton<IUsageStore, SqliteUsageStore>();
         services.AddSingleton<IBudgetStore, SqliteBudgetStore>();
+        services.AddSingleton<IAlertStore, SqliteAlertStore>();
         return services;
     }
 }

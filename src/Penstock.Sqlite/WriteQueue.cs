@@ -3,6 +3,16 @@ using Penstock.Sqlite.Native;
 
 namespace Penstock.Sqlite;
 
+/// <summary>What a group of operations gathers in memory, to be written once for all of them. It is the writer's alone.</summary>
+internal interface IGathered
+{
+    /// <summary>Writes what was gathered, as the last part of the group's transaction. What it throws undoes the group.</summary>
+    void Flush(Session session);
+
+    /// <summary>The group was undone: what was gathered, and what was remembered of the database, is not so.</summary>
+    void Discard();
+}
+
 /// <summary>
 /// The one writer. Operations wait in a bounded queue; its thread takes all that wait, up to a bound, runs each in a savepoint of its own,
 /// commits them with one sync to the disk, and only then tells their callers. An operation that throws is undone alone.
@@ -26,6 +36,7 @@ internal sealed class WriteQueue : IAsyncDisposable
     private const string Undo = "ROLLBACK TO operation";
 
     private readonly Session _session;
+    private readonly IGathered _gathered;
     private readonly Thread _thread;
     private readonly List<Waiting> _group = new(LargestGroup);
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -35,9 +46,9 @@ internal sealed class WriteQueue : IAsyncDisposable
 
     private long _commits;
 
-    public WriteQueue(Session session)
+    public WriteQueue(Session session, IGathered gathered)
     {
-        _session = session;
+        (_session, _gathered) = (session, gathered);
         _thread = new Thread(Work) { IsBackground = true, Name = "penstock.db writer" };
         _thread.Start();
     }
@@ -96,6 +107,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         {
             Run(Begin);
             foreach (var waiting in _group) RunOne(waiting);
+            _gathered.Flush(_session);
             Run(Commit);
             Interlocked.Increment(ref _commits);
             foreach (var waiting in _group) waiting.Complete();
@@ -104,6 +116,7 @@ internal sealed class WriteQueue : IAsyncDisposable
         {
             // The disk is full, or the group's transaction was ended under it. Nothing of the group is on disk, and every caller is told so.
             if (_session.InTransaction) TryRollback();
+            _gathered.Discard();
             foreach (var waiting in _group) waiting.Fail(e);
         }
     }

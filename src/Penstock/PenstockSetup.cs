@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Alerts;
 using Penstock.Budgets;
 using Penstock.Configuration;
 using Penstock.Gateway;
@@ -14,8 +15,8 @@ using Penstock.Usage;
 namespace Penstock;
 
 /// <summary>
-/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>), the kinds of providers
-/// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
+/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>,
+/// <see cref="IAlertStore"/>), the kinds of providers (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
 /// </summary>
 public static class PenstockSetup
 {
@@ -28,11 +29,10 @@ public static class PenstockSetup
         services.AddSingleton<VirtualKeys>();
         services.AddSingleton<KeyEndpoints>();
         services.AddLimits();
-        services.AddSingleton<PriceSection>();
-        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<PriceSection>());
-        services.AddSingleton<UsageEndpoints>();
         services.AddSingleton<MetricsText>();
+        services.AddUsage();
         services.AddBudgets();
+        services.AddAlerts();
         services.AddGateway();
         return services;
     }
@@ -48,6 +48,9 @@ public static class PenstockSetup
     /// <summary>Where each tier and alias leads under the configuration in force, a line each.</summary>
     public static IReadOnlyList<string> DescribeRouting(this IServiceProvider services) => services.GetRequiredService<Router>().Describe();
 
+    /// <summary>Who is told of budget alerts under the configuration in force.</summary>
+    public static string DescribeAlerts(this IServiceProvider services) => services.GetRequiredService<AlertChannels>().Describe();
+
     public static void MapPenstock<TApp>(this TApp app)
         where TApp : IApplicationBuilder, IEndpointRouteBuilder
     {
@@ -58,7 +61,7 @@ public static class PenstockSetup
         app.MapHealth(services.GetRequiredService<Drain>());
         app.MapOpenApi();
         services.GetRequiredService<KeyEndpoints>().Map(app);
-        services.GetRequiredService<UsageEndpoints>().Map(app);
+        app.MapUsage();
         app.MapBudgets();
         app.MapGateway();
     }

@@ -6,37 +6,20 @@ using Xunit;
 namespace Penstock.Contracts;
 
 /// <summary>What every <see cref="IUsageStore"/> does. An adapter's tests derive from this and say how to open an empty store.</summary>
-public abstract class UsageStoreContract : IAsyncLifetime
+public abstract class UsageStoreContract : LedgerContract
 {
-    private static readonly DateTimeOffset Now = new(2026, 11, 21, 12, 0, 0, 123, TimeSpan.Zero);
-    private static readonly TenantId Acme = new("acme");
-    private static readonly TenantId Rival = new("rival");
     private static readonly UsageQuery Everything = new();
 
-    private IUsageStore _store = null!;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
-
-    protected abstract ValueTask<IUsageStore> OpenAsync();
-
-    protected abstract ValueTask CloseAsync();
-
-    public async ValueTask InitializeAsync() => _store = await OpenAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await CloseAsync();
-        GC.SuppressFinalize(this);
-    }
-
     [Fact]
-    public async Task Append_keeps_every_field()
+    public async Task A_settled_attempt_keeps_every_field()
     {
         var row = Row(Acme, "full") with
         {
             Project = new ProjectId("search"),
             Tokens = new TokenCounts(1, 2, 3, 4, 5, 6),
             Cost = new Money(123_456_789_012_345_678),
+            Avoided = new Money(98_765),
+            OwnKey = true,
             Estimated = true,
             Outcome = AttemptOutcome.CutShort,
             Error = "provider_failed",
@@ -46,20 +29,20 @@ public abstract class UsageStoreContract : IAsyncLifetime
             Conversation = "conversation-1",
             EndUser = "user-1",
         };
-        await _store.AppendAsync(row, Ct);
+        await Budgets.SettleAsync(row, Ct);
 
-        Assert.Equal(row, Assert.Single(await _store.ListAsync(Acme, Everything, 10, Ct)));
+        Assert.Equal(row, Assert.Single(await Usage.ListAsync(Acme, Everything, 10, Ct)));
     }
 
     [Fact]
-    public async Task Append_keeps_what_is_not_given_apart_from_empty()
+    public async Task A_settled_attempt_keeps_what_is_not_given_apart_from_empty()
     {
         var bare = Row(Acme, "bare");
         var empty = Row(Acme, "empty") with { Error = "", Conversation = "", EndUser = "", FirstTokenMs = 0, At = Now.AddSeconds(1) };
-        await _store.AppendAsync(bare, Ct);
-        await _store.AppendAsync(empty, Ct);
+        await Budgets.SettleAsync(bare, Ct);
+        await Budgets.SettleAsync(empty, Ct);
 
-        Assert.Equal([empty, bare], await _store.ListAsync(Acme, Everything, 10, Ct));
+        Assert.Equal([empty, bare], await Usage.ListAsync(Acme, Everything, 10, Ct));
     }
 
     [Theory]
@@ -69,24 +52,25 @@ public abstract class UsageStoreContract : IAsyncLifetime
     [InlineData(AttemptOutcome.Unknown, 1)]
     [InlineData(AttemptOutcome.CutShort, 1)]
     [InlineData(AttemptOutcome.Drained, 1)]
+    [InlineData(AttemptOutcome.Cached, 0)]
     public async Task Every_outcome_comes_back_and_counts_as_failed_or_not(AttemptOutcome outcome, long failed)
     {
-        await _store.AppendAsync(Row(Acme, "a") with { Outcome = outcome }, Ct);
+        await Budgets.SettleAsync(Row(Acme, "a") with { Outcome = outcome }, Ct);
 
-        Assert.Equal(outcome, Assert.Single(await _store.ListAsync(Acme, Everything, 1, Ct)).Outcome);
-        Assert.Equal(failed, (await _store.SumAsync(Acme, Everything, Ct)).Total.Failed);
+        Assert.Equal(outcome, Assert.Single(await Usage.ListAsync(Acme, Everything, 1, Ct)).Outcome);
+        Assert.Equal(failed, (await Usage.SumAsync(Acme, Everything, Ct)).Total.Failed);
     }
 
     [Fact]
-    public async Task A_second_append_of_an_attempt_changes_nothing()
+    public async Task A_second_settle_of_an_attempt_changes_nothing()
     {
         var row = Row(Acme, "once");
-        await _store.AppendAsync(row, Ct);
-        await _store.AppendAsync(row, Ct);
-        await _store.AppendAsync(row with { Cost = new Money(999), Model = "another", At = Now.AddDays(1) }, Ct);
+        await Budgets.SettleAsync(row, Ct);
+        await Budgets.SettleAsync(row, Ct);
+        await Budgets.SettleAsync(row with { Cost = new Money(999), Model = "another", At = Now.AddDays(1) }, Ct);
 
-        Assert.Equal(row, Assert.Single(await _store.ListAsync(Acme, Everything, 10, Ct)));
-        Assert.Equal(new UsageSum(1, 0, row.Tokens, row.Cost), (await _store.SumAsync(Acme, Everything, Ct)).Total);
+        Assert.Equal(row, Assert.Single(await Usage.ListAsync(Acme, Everything, 10, Ct)));
+        Assert.Equal(new UsageSum(1, 0, row.Tokens, row.Cost), (await Usage.SumAsync(Acme, Everything, Ct)).Total);
     }
 
     [Fact]
@@ -94,17 +78,17 @@ public abstract class UsageStoreContract : IAsyncLifetime
     {
         var mine = Row(Acme, "same") with { Cost = new Money(1) };
         var theirs = Row(Rival, "same") with { Cost = new Money(2) };
-        await _store.AppendAsync(mine, Ct);
-        await _store.AppendAsync(theirs, Ct);
+        await Budgets.SettleAsync(mine, Ct);
+        await Budgets.SettleAsync(theirs, Ct);
 
-        Assert.Equal([mine], await _store.ListAsync(Acme, Everything, 10, Ct));
-        Assert.Equal([theirs], await _store.ListAsync(Rival, Everything, 10, Ct));
+        Assert.Equal([mine], await Usage.ListAsync(Acme, Everything, 10, Ct));
+        Assert.Equal([theirs], await Usage.ListAsync(Rival, Everything, 10, Ct));
         foreach (var grouping in Enum.GetValues<UsageGrouping>())
         {
             var query = new UsageQuery { GroupBy = grouping, Key = mine.Key, Project = mine.Project, Model = mine.Model };
-            Assert.Equal(mine.Cost, (await _store.SumAsync(Acme, query, Ct)).Total.Cost);
-            Assert.Equal(theirs.Cost, (await _store.SumAsync(Rival, query, Ct)).Total.Cost);
-            Assert.Equal(UsageSum.Nothing, (await _store.SumAsync(new TenantId("ACME"), query, Ct)).Total);
+            Assert.Equal(mine.Cost, (await Usage.SumAsync(Acme, query, Ct)).Total.Cost);
+            Assert.Equal(theirs.Cost, (await Usage.SumAsync(Rival, query, Ct)).Total.Cost);
+            Assert.Equal(UsageSum.Nothing, (await Usage.SumAsync(new TenantId("ACME"), query, Ct)).Total);
         }
     }
 
@@ -113,68 +97,68 @@ public abstract class UsageStoreContract : IAsyncLifetime
     {
         foreach (var grouping in Enum.GetValues<UsageGrouping>())
         {
-            var report = await _store.SumAsync(Acme, new UsageQuery { GroupBy = grouping }, Ct);
+            var report = await Usage.SumAsync(Acme, new UsageQuery { GroupBy = grouping }, Ct);
             Assert.Equal(UsageSum.Nothing, report.Total);
             Assert.Empty(report.Groups);
         }
 
-        Assert.Empty(await _store.ListAsync(Acme, Everything, 10, Ct));
+        Assert.Empty(await Usage.ListAsync(Acme, Everything, 10, Ct));
     }
 
     [Fact]
     public async Task Bounds_take_the_first_instant_and_leave_the_last()
     {
-        for (var i = 0; i < 4; i++) await _store.AppendAsync(Row(Acme, $"{i}") with { At = Now.AddMilliseconds(i) }, Ct);
+        for (var i = 0; i < 4; i++) await Budgets.SettleAsync(Row(Acme, $"{i}") with { At = Now.AddMilliseconds(i) }, Ct);
         var query = new UsageQuery { From = Now.AddMilliseconds(1), To = Now.AddMilliseconds(3) };
 
-        Assert.Equal(2, (await _store.SumAsync(Acme, query, Ct)).Total.Attempts);
-        Assert.Equal(["2", "1"], (await _store.ListAsync(Acme, query, 10, Ct)).Select(row => row.Attempt.Value));
-        Assert.Equal(0, (await _store.SumAsync(Acme, query with { To = query.From }, Ct)).Total.Attempts);
-        Assert.Equal(0, (await _store.SumAsync(Acme, new UsageQuery { From = query.To, To = query.From }, Ct)).Total.Attempts);
+        Assert.Equal(2, (await Usage.SumAsync(Acme, query, Ct)).Total.Attempts);
+        Assert.Equal(["2", "1"], (await Usage.ListAsync(Acme, query, 10, Ct)).Select(row => row.Attempt.Value));
+        Assert.Equal(0, (await Usage.SumAsync(Acme, query with { To = query.From }, Ct)).Total.Attempts);
+        Assert.Equal(0, (await Usage.SumAsync(Acme, new UsageQuery { From = query.To, To = query.From }, Ct)).Total.Attempts);
     }
 
     [Fact]
     public async Task Bounds_compare_instants_whatever_their_offset()
     {
-        await _store.AppendAsync(Row(Acme, "a") with { At = Now.ToOffset(TimeSpan.FromHours(9)) }, Ct);
+        await Budgets.SettleAsync(Row(Acme, "a") with { At = Now.ToOffset(TimeSpan.FromHours(9)) }, Ct);
         var from = Now.ToOffset(TimeSpan.FromHours(-7));
 
-        Assert.Equal(1, (await _store.SumAsync(Acme, new UsageQuery { From = from, To = from.AddMilliseconds(1) }, Ct)).Total.Attempts);
-        Assert.Equal("2026-11-21", Assert.Single((await _store.SumAsync(Acme, new UsageQuery { GroupBy = UsageGrouping.Day }, Ct)).Groups).Name);
+        Assert.Equal(1, (await Usage.SumAsync(Acme, new UsageQuery { From = from, To = from.AddMilliseconds(1) }, Ct)).Total.Attempts);
+        Assert.Equal("2026-11-21", Assert.Single((await Usage.SumAsync(Acme, new UsageQuery { GroupBy = UsageGrouping.Day }, Ct)).Groups).Name);
     }
 
     [Fact]
     public async Task List_is_newest_first_and_at_most_the_limit()
     {
-        foreach (var i in new[] { 3, 1, 4, 0, 2 }) await _store.AppendAsync(Row(Acme, $"{i}") with { At = Now.AddSeconds(i) }, Ct);
+        foreach (var i in new[] { 3, 1, 4, 0, 2 }) await Budgets.SettleAsync(Row(Acme, $"{i}") with { At = Now.AddSeconds(i) }, Ct);
 
-        Assert.Equal(["4", "3", "2"], (await _store.ListAsync(Acme, Everything, 3, Ct)).Select(row => row.Attempt.Value));
-        Assert.Equal(5, (await _store.ListAsync(Acme, Everything, int.MaxValue, Ct)).Count);
-        Assert.Empty(await _store.ListAsync(Acme, Everything, 0, Ct));
+        Assert.Equal(["4", "3", "2"], (await Usage.ListAsync(Acme, Everything, 3, Ct)).Select(row => row.Attempt.Value));
+        Assert.Equal(5, (await Usage.ListAsync(Acme, Everything, int.MaxValue, Ct)).Count);
+        Assert.Empty(await Usage.ListAsync(Acme, Everything, 0, Ct));
     }
 
     [Fact]
-    public async Task Appends_from_64_tasks_are_all_kept_and_summed()
+    public async Task Settles_from_64_tasks_are_all_kept_and_summed()
     {
         const int tasks = 64, each = 25;
         await Task.WhenAll(Enumerable.Range(0, tasks).Select(task => Task.Run(
             async () =>
             {
-                for (var i = 0; i < each; i++) await _store.AppendAsync(Row(Acme, $"{task}-{i}") with { Cost = new Money(task), Tokens = TokenCounts.Of(i, 1) }, Ct);
+                for (var i = 0; i < each; i++) await Budgets.SettleAsync(Row(Acme, $"{task}-{i}") with { Cost = new Money(task), Tokens = TokenCounts.Of(i, 1) }, Ct);
             },
             Ct)));
 
-        var total = (await _store.SumAsync(Acme, Everything, Ct)).Total;
+        var total = (await Usage.SumAsync(Acme, Everything, Ct)).Total;
         Assert.Equal(new UsageSum(tasks * each, 0, TokenCounts.Of(tasks * each * (each - 1) / 2, tasks * each), new Money(each * tasks * (tasks - 1) / 2)), total);
-        Assert.Equal(tasks * each, (await _store.ListAsync(Acme, Everything, int.MaxValue, Ct)).Select(row => row.Attempt).Distinct().Count());
+        Assert.Equal(tasks * each, (await Usage.ListAsync(Acme, Everything, int.MaxValue, Ct)).Select(row => row.Attempt).Distinct().Count());
     }
 
     [Fact]
     public async Task The_same_attempt_from_64_tasks_is_kept_once()
     {
-        await Task.WhenAll(Enumerable.Range(0, 64).Select(i => _store.AppendAsync(Row(Acme, "contested") with { LatencyMs = i }, Ct)));
+        await Task.WhenAll(Enumerable.Range(0, 64).Select(i => Budgets.SettleAsync(Row(Acme, "contested") with { LatencyMs = i }, Ct)));
 
-        Assert.Equal(1, (await _store.SumAsync(Acme, Everything, Ct)).Total.Attempts);
+        Assert.Equal(1, (await Usage.SumAsync(Acme, Everything, Ct)).Total.Attempts);
     }
 
     [Theory]
@@ -185,7 +169,7 @@ public abstract class UsageStoreContract : IAsyncLifetime
     {
         var source = new SeededSource(seed);
         var rows = Enumerable.Range(0, 300).Select(i => RandomRow(source, i)).ToList();
-        await Task.WhenAll(rows.Select(row => _store.AppendAsync(row, Ct)));
+        await Task.WhenAll(rows.Select(row => Budgets.SettleAsync(row, Ct)));
 
         for (var i = 0; i < 120; i++)
         {
@@ -193,11 +177,16 @@ public abstract class UsageStoreContract : IAsyncLifetime
             var query = RandomQuery(source);
             var expected = rows.Where(row => row.Tenant == tenant && Matches(row, query)).ToList();
 
-            var report = await _store.SumAsync(tenant, query, Ct);
+            var report = await Usage.SumAsync(tenant, query, Ct);
             Assert.Equal(SumOf(expected), report.Total);
             Assert.Equal(GroupsOf(expected, query.GroupBy), report.Groups.ToDictionary(group => group.Name, group => group.Sum));
+            Assert.Equal(report.Groups.Select(group => group.Name).Order(StringComparer.Ordinal), report.Groups.Select(group => group.Name));
+            var settled = expected.Where(row => row.Outcome != AttemptOutcome.Cached).ToList();
+            Assert.Equal(Histogram(settled.Select(row => (long)row.LatencyMs)), report.Spread.Latency.Buckets);
+            Assert.Equal(Histogram(settled.Where(row => row.FirstTokenMs is not null).Select(row => (long)row.FirstTokenMs!)), report.Spread.FirstToken.Buckets);
+            Assert.Equal(Histogram(settled.Select(row => row.Cost.NanoDollars)), report.Spread.Cost.Buckets);
 
-            var listed = await _store.ListAsync(tenant, query, int.MaxValue, Ct);
+            var listed = await Usage.ListAsync(tenant, query, int.MaxValue, Ct);
             Assert.Equal(expected.Select(row => row.Attempt.Value).Order(StringComparer.Ordinal), listed.Select(row => row.Attempt.Value).Order(StringComparer.Ordinal));
             Assert.Equal(listed.Select(row => row.At).OrderDescending(), listed.Select(row => row.At));
         }
@@ -211,13 +200,13 @@ public abstract class UsageStoreContract : IAsyncLifetime
         {
             var text = texts[i];
             var row = Row(Acme, $"{i}") with { Model = text, RequestedModel = text, Route = text, Error = text, EndUser = text, Conversation = text, PriceVersion = text };
-            await _store.AppendAsync(row, Ct);
-            Assert.Equal(row, Assert.Single(await _store.ListAsync(Acme, new UsageQuery { Model = text, EndUser = text, Conversation = text }, 10, Ct)));
+            await Budgets.SettleAsync(row, Ct);
+            Assert.Equal(row, Assert.Single(await Usage.ListAsync(Acme, new UsageQuery { Model = text, EndUser = text, Conversation = text }, 10, Ct)));
         }
 
         foreach (var grouping in new[] { UsageGrouping.Model, UsageGrouping.User, UsageGrouping.Conversation })
         {
-            var groups = (await _store.SumAsync(Acme, new UsageQuery { GroupBy = grouping }, Ct)).Groups;
+            var groups = (await Usage.SumAsync(Acme, new UsageQuery { GroupBy = grouping }, Ct)).Groups;
             Assert.Equal(texts.Order(StringComparer.Ordinal), groups.Select(group => group.Name).Order(StringComparer.Ordinal));
         }
     }
@@ -225,47 +214,67 @@ public abstract class UsageStoreContract : IAsyncLifetime
     [Fact]
     public async Task Text_that_is_not_valid_is_refused_and_nothing_is_stored()
     {
-        await Assert.ThrowsAnyAsync<ArgumentException>(() => _store.AppendAsync(Row(Acme, "a") with { EndUser = HostileText.Invalid }, Ct));
+        await Assert.ThrowsAnyAsync<ArgumentException>(() => Budgets.SettleAsync(Row(Acme, "a") with { EndUser = HostileText.Invalid }, Ct));
 
-        Assert.Empty(await _store.ListAsync(Acme, Everything, 10, Ct));
+        Assert.Empty(await Usage.ListAsync(Acme, Everything, 10, Ct));
     }
 
     [Fact]
-    public async Task An_append_cancelled_before_it_starts_is_not_kept()
+    public async Task A_settle_cancelled_before_it_starts_is_not_kept()
     {
         using var cancelled = new CancellationTokenSource();
         await cancelled.CancelAsync();
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => _store.AppendAsync(Row(Acme, "a"), cancelled.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Budgets.SettleAsync(Row(Acme, "a"), cancelled.Token));
 
-        Assert.Empty(await _store.ListAsync(Acme, Everything, 10, Ct));
+        Assert.Empty(await Usage.ListAsync(Acme, Everything, 10, Ct));
     }
 
-    private static LedgerRow Row(TenantId tenant, string attempt) => new()
+    [Fact]
+    public async Task Retention_leaves_every_sum_over_whole_quarters_as_it_was()
     {
-        Tenant = tenant,
-        Attempt = new AttemptId(attempt),
-        Request = new RequestId("req_1"),
-        Project = ProjectId.Default,
-        Key = new KeyId("key-1"),
-        At = Now,
-        Operation = "chat",
-        Route = "/v1/chat/completions",
-        Provider = "openai",
-        RequestedModel = "fast",
-        Model = "gpt-4o-mini",
-        Tokens = TokenCounts.Of(10, 20),
-        Cost = new Money(1_500),
-        PriceVersion = "2026-11-01",
-        Outcome = AttemptOutcome.Completed,
-        LatencyMs = 250,
-    };
+        var source = new SeededSource(5);
+        var rows = Enumerable.Range(0, 200).Select(i => RandomRow(source, i) with { Tenant = Acme }).ToList();
+        await Task.WhenAll(rows.Select(row => Budgets.SettleAsync(row, Ct)));
+        var day = new DateTimeOffset(2027, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        UsageQuery[] queries =
+        [
+            .. new[] { UsageGrouping.None, UsageGrouping.Day, UsageGrouping.Model, UsageGrouping.Provider, UsageGrouping.Key, UsageGrouping.Project, UsageGrouping.User }.Select(grouping => new UsageQuery { GroupBy = grouping }),
+            new UsageQuery { From = day.AddMinutes(-45), To = day.AddDays(9).AddMinutes(15), Key = new KeyId("key-1") },
+        ];
+        var before = await SumsAsync(queries);
+        var conversations = await ConversationsAsync(DateTimeOffset.UnixEpoch, day.AddYears(1));
+
+        var dropped = 0;
+        while (await Usage.DropAsync(day.AddDays(2), Ct) is var count and > 0) dropped += count;
+
+        Assert.Equal(rows.Count(row => row.At < day.AddDays(2)), dropped);
+        Assert.Equal(rows.Count(row => row.At >= day.AddDays(2)), (await Usage.ListAsync(Acme, Everything, int.MaxValue, Ct)).Count);
+        Assert.Equal(before, await SumsAsync(queries));
+        Assert.Equal(conversations, await ConversationsAsync(DateTimeOffset.UnixEpoch, day.AddYears(1)));
+        Assert.Empty(await Budgets.VerifyAsync(Ct));
+    }
+
+    private async Task<string> SumsAsync(IEnumerable<UsageQuery> queries)
+    {
+        var lines = new List<string>();
+        foreach (var query in queries)
+        {
+            var report = await Usage.SumAsync(Acme, query, Ct);
+            lines.Add($"{report.Total} {string.Join(' ', report.Groups)}");
+            lines.AddRange(new[] { report.Spread.Latency, report.Spread.FirstToken, report.Spread.Cost }.Select(spread => string.Join(' ', spread.Buckets)));
+        }
+
+        return string.Join('\n', lines);
+    }
+
+    private static LedgerRow Row(TenantId tenant, string attempt) => Row(attempt, 1_500) with { Tenant = tenant };
 
     private static LedgerRow RandomRow(SeededSource source, int number) => Row(source.Pick(Acme, Rival), $"att-{number}") with
     {
         Project = new ProjectId(source.Pick("default", "search")),
         Key = new KeyId($"key-{source.Below(3)}"),
-        At = new DateTimeOffset(2026, 11, 19, 23, 59, 59, 998, TimeSpan.Zero).AddMilliseconds(source.OneIn(2) ? source.Below(4) : source.Below(200_000_000)),
+        At = RandomTime(source),
         Provider = source.Pick("openai", "anthropic", "local"),
         Model = source.Pick("gpt-4o-mini", "claude-haiku-4-5", "Claude-Haiku-4-5", "extract"),
         Tokens = new TokenCounts(source.Below(9_999), source.Below(99), source.Below(99), source.Below(99), source.Below(999), source.Below(99)),
@@ -273,21 +282,37 @@ public abstract class UsageStoreContract : IAsyncLifetime
         Outcome = source.Pick(Enum.GetValues<AttemptOutcome>()),
         Conversation = source.Pick(null, "", "c1", "c2"),
         EndUser = source.Pick(null, "anna", "otto"),
+        Avoided = new Money(source.OneIn(3) ? source.Below(9_999) : 0),
+        OwnKey = source.OneIn(4),
+        LatencyMs = source.Below(90_000),
+        FirstTokenMs = source.OneIn(3) ? null : source.Below(9_000),
     };
+
+    /// <summary>Over a turn of the year: on the edges of a day, a month and a year, on those of a quarter of an hour, or anywhere in seven weeks.</summary>
+    private static DateTimeOffset RandomTime(SeededSource source)
+    {
+        var newYear = new DateTimeOffset(2027, 1, 1, 0, 0, 0, TimeSpan.Zero);
+        return source.Below(4) switch
+        {
+            0 => newYear.AddMilliseconds(source.Below(5) - 2),
+            1 => newYear.AddMinutes(15 * (source.Below(4_000) - 2_000)).AddMilliseconds(source.Below(3) - 1),
+            2 => newYear.AddDays(source.Below(70) - 40).AddMilliseconds(source.Below(3) - 1),
+            _ => newYear.AddSeconds(source.Below(7 * 7 * 86_400) - (3 * 7 * 86_400)),
+        };
+    }
 
     private static UsageQuery RandomQuery(SeededSource source)
     {
-        var from = new DateTimeOffset(2026, 11, 19, 23, 59, 59, 998, TimeSpan.Zero);
         return new UsageQuery
         {
-            From = source.OneIn(2) ? DateTimeOffset.UnixEpoch : from.AddMilliseconds(source.Below(5)),
-            To = source.OneIn(2) ? DateTimeOffset.MaxValue : from.AddMilliseconds(source.OneIn(2) ? source.Below(5) : source.Below(200_000_000)),
+            From = source.OneIn(3) ? DateTimeOffset.UnixEpoch : RandomTime(source),
+            To = source.OneIn(3) ? DateTimeOffset.MaxValue : RandomTime(source),
             Key = source.OneIn(4) ? new KeyId($"key-{source.Below(4)}") : null,
             Project = source.OneIn(4) ? new ProjectId("search") : null,
             Model = source.OneIn(4) ? "claude-haiku-4-5" : null,
             Provider = source.OneIn(4) ? "anthropic" : null,
-            EndUser = source.OneIn(4) ? "anna" : null,
-            Conversation = source.OneIn(4) ? source.Pick("", "c1") : null,
+            EndUser = source.OneIn(4) ? source.Pick("anna", "nobody") : null,
+            Conversation = source.OneIn(6) ? source.Pick("", "c1") : null,
             GroupBy = source.Pick(Enum.GetValues<UsageGrouping>()),
         };
     }
@@ -324,5 +349,11 @@ public abstract class UsageStoreContract : IAsyncLifetime
             rows.Sum(row => row.Tokens.CacheWrite1h),
             rows.Sum(row => row.Tokens.Output),
             rows.Sum(row => row.Tokens.Reasoning)),
-        new Money(rows.Sum(row => row.Cost.NanoDollars)));
+        new Money(rows.Sum(row => row.Cost.NanoDollars)))
+    {
+        CacheHits = rows.Count(row => row.Outcome == AttemptOutcome.Cached),
+        Saved = new Money(rows.Where(row => !row.OwnKey).Sum(row => row.Avoided.NanoDollars)),
+        OwnKeyAttempts = rows.Count(row => row.OwnKey),
+        OwnKeyCost = new Money(rows.Where(row => row.OwnKey).Sum(row => row.Avoided.NanoDollars)),
+    };
 }

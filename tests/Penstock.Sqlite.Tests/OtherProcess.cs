@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Penstock.Sqlite.Usage;
+using Penstock.Sqlite.Budgets;
 
 namespace Penstock.Sqlite.Tests;
 
@@ -56,11 +56,11 @@ internal sealed class OtherProcess : IDisposable
 
     private static Task AppendForEverAsync(SqliteDatabase database, string prefix) => Task.WhenAll(Enumerable.Range(0, Producers).Select(async producer =>
     {
-        var store = new SqliteUsageStore(database);
+        var store = new SqliteBudgetStore(database);
         for (var i = 0; ; i++)
         {
             var row = Rows.Row($"{prefix}-{producer}-{i}");
-            await store.AppendAsync(row, CancellationToken.None);
+            await store.SettleAsync(row, CancellationToken.None);
             Console.WriteLine(row.Attempt);
         }
     }));

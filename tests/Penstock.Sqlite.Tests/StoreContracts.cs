@@ -10,41 +10,91 @@ namespace Penstock.Sqlite.Tests;
 
 public sealed class SqliteKeyStoreTests : KeyStoreContract
 {
-    private readonly TemporaryFolder _folder = new();
-    private SqliteDatabase? _database;
+    private readonly OpenedStore _store = new();
 
-    protected override ValueTask<IKeyStore> OpenAsync() => ValueTask.FromResult<IKeyStore>(new SqliteKeyStore(_database = _folder.Open()));
+    protected override ValueTask<IKeyStore> OpenAsync() => ValueTask.FromResult<IKeyStore>(new SqliteKeyStore(_store.Database));
 
-    protected override async ValueTask CloseAsync()
-    {
-        if (_database is not null) await _database.DisposeAsync();
-        _folder.Dispose();
-    }
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
 }
 
 public sealed class SqliteUsageStoreTests : UsageStoreContract
 {
-    private readonly TemporaryFolder _folder = new();
-    private SqliteDatabase? _database;
+    private readonly OpenedStore _store = new();
 
-    protected override ValueTask<IUsageStore> OpenAsync() => ValueTask.FromResult<IUsageStore>(new SqliteUsageStore(_database = _folder.Open()));
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => ValueTask.FromResult(_store.Ledger);
 
-    protected override async ValueTask CloseAsync()
-    {
-        if (_database is not null) await _database.DisposeAsync();
-        _folder.Dispose();
-    }
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
+public sealed class SqliteUsageRollupsTests : UsageRollupsContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => ValueTask.FromResult(_store.Ledger);
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
 }
 
 public sealed class SqliteBudgetStoreTests : BudgetStoreContract
 {
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => ValueTask.FromResult(_store.Ledger);
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
+public sealed class SqliteLedgerBooksTests : LedgerBooksContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => ValueTask.FromResult(_store.Ledger);
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
+public sealed class SqliteHardCapTests : HardCapContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => ValueTask.FromResult(_store.Ledger);
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
+/// <summary>The embedded store on a folder of its own.</summary>
+internal sealed class OpenedStore : IAsyncDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public OpenedStore() => Database = _folder.Open();
+
+    public SqliteDatabase Database { get; }
+
+    public (IBudgetStore, IUsageStore) Ledger => (new SqliteBudgetStore(Database), new SqliteUsageStore(Database));
+
+    public async ValueTask DisposeAsync()
+    {
+        await Database.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
+public sealed class SqliteAlertStoreTests : AlertStoreContract
+{
     private readonly TemporaryFolder _folder = new();
     private SqliteDatabase? _database;
 
-    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync()
+    protected override ValueTask<AlertStores> OpenAsync()
     {
         _database = _folder.Open();
-        return ValueTask.FromResult<(IBudgetStore, IUsageStore)>((new SqliteBudgetStore(_database), new SqliteUsageStore(_database)));
+        return ValueTask.FromResult(new AlertStores(new SqliteAlertStore(_database), new SqliteBudgetStore(_database), new SqliteKeyStore(_database)));
+    }
+
+    protected override async ValueTask<AlertStores> ReopenAsync()
+    {
+        await _database!.DisposeAsync();
+        return await OpenAsync();
     }
 
     protected override async ValueTask CloseAsync()

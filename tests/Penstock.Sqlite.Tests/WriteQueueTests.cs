@@ -243,21 +243,7 @@ public sealed class WriteQueueTests : IAsyncLifetime
         },
         Ct);
 
-    private async Task<HeldWriter> HoldWriterAsync()
-    {
-        var held = new HeldWriter();
-        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        held.Write = _database.WriteAsync(
-            _ =>
-            {
-                started.SetResult();
-                held.Gate.Wait(TimeSpan.FromSeconds(30), CancellationToken.None);
-                return true;
-            },
-            Ct);
-        await started.Task;
-        return held;
-    }
+    private Task<HeldWriter> HoldWriterAsync() => HeldWriter.HoldAsync(_database, Ct);
 
     private Task<int> AddAsync(int n) => _database.WriteAsync(session => Run(session, n), Ct);
 
@@ -282,17 +268,5 @@ public sealed class WriteQueueTests : IAsyncLifetime
         using var row = session.Use("SELECT count(*) FROM numbers");
         row.Step();
         return row.Int(0);
-    }
-
-    /// <summary>An operation that keeps the writer busy, so that others wait behind it.</summary>
-    private sealed class HeldWriter : IDisposable
-    {
-        public ManualResetEventSlim Gate { get; } = new();
-
-        public Task? Write { get; set; }
-
-        public void Release() => Gate.Set();
-
-        public void Dispose() => Gate.Set();
     }
 }

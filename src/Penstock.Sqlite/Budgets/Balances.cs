@@ -1,94 +1,105 @@
 using Penstock.Budgets;
 using Penstock.Kernel;
 using Penstock.Sqlite.Native;
+using Penstock.Sqlite.Usage;
+using Penstock.Usage;
 
 namespace Penstock.Sqlite.Budgets;
 
-/// <summary>The table <c>budget_balances</c>: where each budget stands in each period.</summary>
+/// <summary>What a scope spent and holds in a stretch of time, in Unix milliseconds.</summary>
+internal sealed class Balance(TenantId tenant, BudgetScope scope, long from, long to)
+{
+    public TenantId Tenant { get; } = tenant;
+
+    public BudgetScope Scope { get; } = scope;
+
+    public long From { get; } = from;
+
+    public long To { get; } = to;
+
+    public Money Spent { get; set; }
+
+    public Money Held { get; set; }
+
+    /// <summary>Differs from its row.</summary>
+    public bool Changed { get; set; }
+
+    /// <summary>When a call was last booked on it, in Unix milliseconds; null where none was since it was written.</summary>
+    public long? BookedAt { get; set; }
+
+    /// <summary>Thresholds that were raised since this was read: they need not be tried again.</summary>
+    public HashSet<int> Raised { get; } = [];
+
+    public static long FromOf(BudgetWindow window) => window.Start.ToUnixTimeMilliseconds();
+
+    public static long ToOf(BudgetWindow window) => window.End?.ToUnixTimeMilliseconds() ?? long.MaxValue;
+
+    public bool Is(BudgetWindow window) => From == FromOf(window) && To == ToOf(window);
+
+    public bool Covers(long at) => at >= From && at < To;
+}
+
+/// <summary>The table <c>budget_balances</c>, and how a balance is made: from the rollups and the running holds, so that it is right whatever budgets came before.</summary>
 internal static class Balances
 {
-    internal const string SelectBalance = """
-        SELECT spent_nanos, held_nanos FROM budget_balances
-        WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name AND period = $period AND window_at = $window
+    internal const string SelectOfScope = """
+        SELECT window_at, window_end, spent_nanos, held_nanos FROM budget_balances
+        WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name
         """;
 
-    internal const string InsertBalance = """
-        INSERT INTO budget_balances (tenant, scope_kind, scope_name, period, window_at, spent_nanos, held_nanos)
-        VALUES ($tenant, $kind, $name, $period, $window, $spent, $held)
+    internal const string PutBalance = """
+        INSERT INTO budget_balances (tenant, scope_kind, scope_name, window_at, window_end, spent_nanos, held_nanos)
+        VALUES ($tenant, $kind, $name, $from, $to, $spent, $held)
+        ON CONFLICT (tenant, scope_kind, scope_name, window_at, window_end) DO UPDATE SET spent_nanos = excluded.spent_nanos, held_nanos = excluded.held_nanos
         """;
 
-    // Calls that run while their budget is made hold on it too; else they would never be booked on it.
-    internal const string InsertRunning = """
-        INSERT INTO budget_entries (tenant, attempt, kind, scope_kind, scope_name, period, window_at, held_nanos, spent_nanos)
-        SELECT $tenant, attempt, 1, $kind, $name, $period, $window, granted_nanos, 0 FROM holds
-        WHERE tenant = $tenant AND started_at >= $window AND ($end IS NULL OR started_at < $end)
+    internal const string SumHeld = """
+        SELECT coalesce(sum(granted_nanos), 0) FROM holds JOIN ledger ON ledger.tenant = $tenant AND ledger.number = holds.number
+        WHERE holds.tenant = $tenant AND at >= $from AND at < $to
           AND CASE $kind WHEN 0 THEN 1 WHEN 1 THEN project = $name WHEN 2 THEN key_id = $name WHEN 3 THEN end_user = $name ELSE model = $name END
-          AND NOT EXISTS (
-            SELECT 1 FROM budget_entries AS e
-            WHERE e.tenant = $tenant AND e.attempt = holds.attempt AND e.kind = 1 AND e.scope_kind = $kind AND e.scope_name = $name AND e.period = $period)
         """;
 
-    internal const string SumRunning = """
-        SELECT coalesce(sum(held_nanos), 0) FROM budget_entries INDEXED BY budget_entries_by_balance
-        WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name AND period = $period AND window_at = $window
-        """;
-
-    // What was spent in the period before anybody set a budget for it. Attempts that hold on this budget in another period are
-    // booked there, and so are their corrections.
-    internal const string SumSpent = """
-        SELECT coalesce(sum(cost_nanos), 0) FROM ledger INDEXED BY ledger_by_time
-        WHERE tenant = $tenant AND at >= $window AND ($end IS NULL OR at < $end)
-          AND CASE $kind WHEN 0 THEN 1 WHEN 1 THEN project = $name WHEN 2 THEN key_id = $name WHEN 3 THEN end_user = $name ELSE model = $name END
-          AND NOT EXISTS (
-            SELECT 1 FROM budget_entries
-            WHERE budget_entries.tenant = $tenant AND budget_entries.attempt IN (ledger.attempt, replace(ledger.attempt, ':adjust', '')) AND budget_entries.kind = 1
-              AND budget_entries.scope_kind = $kind AND budget_entries.scope_name = $name AND budget_entries.period = $period)
-        """;
-
-    public static IReadOnlyList<BudgetStatus> Over(Session session, TenantId tenant, IReadOnlyList<BudgetScope> scopes, IReadOnlyList<Budget> implied, DateTimeOffset at) =>
-        Of(session, BudgetRows.Over(session, tenant, scopes, implied), at);
-
-    public static IReadOnlyList<BudgetStatus> Of(Session session, List<Budget> budgets, DateTimeOffset at) => budgets.ConvertAll(budget => Of(session, budget, at));
-
-    private static BudgetStatus Of(Session session, Budget budget, DateTimeOffset at)
+    public static List<Balance> OfScope(Session session, TenantId tenant, BudgetScope scope)
     {
-        var window = budget.WindowAt(at);
-        using (var row = session.Use(SelectBalance))
-        {
-            Key(row, budget, window);
-            if (row.Step()) return new BudgetStatus(budget, window, new Money(row.Long(0)), new Money(row.Long(1)));
-        }
-
-        return Open(session, budget, window);
+        using var rows = session.Use(SelectOfScope);
+        BudgetRows.Key(rows, tenant, scope);
+        var balances = new List<Balance>();
+        while (rows.Step()) balances.Add(new Balance(tenant, scope, rows.Long(0), rows.Long(1)) { Spent = new Money(rows.Long(2)), Held = new Money(rows.Long(3)) });
+        return balances;
     }
 
-    /// <summary>The first touch of a period: what its calls have spent, and what those that run hold.</summary>
-    private static BudgetStatus Open(Session session, Budget budget, BudgetWindow window)
+    public static void Put(Session session, Balance balance)
     {
-        var spent = Spent(session, budget, window);
-        using (var running = session.Use(InsertRunning)) Key(running, budget, window).Set("$end", window.End?.ToUnixTimeMilliseconds()).Run();
-        var held = Held(session, budget, window);
-        using (var insert = session.Use(InsertBalance)) Key(insert, budget, window).Set("$spent", spent.NanoDollars).Set("$held", held.NanoDollars).Run();
-        Entries.Open(session, budget, window, spent);
-        return new BudgetStatus(budget, window, spent, held);
+        using var put = session.Use(PutBalance);
+        BudgetRows.Key(put, balance.Tenant, balance.Scope)
+            .Set("$from", balance.From)
+            .Set("$to", balance.To)
+            .Set("$spent", balance.Spent.NanoDollars)
+            .Set("$held", balance.Held.NanoDollars)
+            .Run();
     }
 
-    public static Statement Key(Statement statement, Budget budget, BudgetWindow window) =>
-        BudgetRows.Key(statement, budget.Tenant, budget.Scope).Set("$period", (long)budget.Period).Set("$window", window.Start.ToUnixTimeMilliseconds());
-
-    private static Money Spent(Session session, Budget budget, BudgetWindow window)
+    /// <summary>As the database has it; what is gathered and not yet written is not in it.</summary>
+    public static Money Spent(Session session, TenantId tenant, BudgetScope scope, long from, long to)
     {
-        using var sum = session.Use(SumSpent);
-        Key(sum, budget, window).Set("$end", window.End?.ToUnixTimeMilliseconds());
-        sum.Step();
+        var query = new UsageQuery { From = DateTimeOffset.FromUnixTimeMilliseconds(from), To = to == long.MaxValue ? DateTimeOffset.MaxValue : DateTimeOffset.FromUnixTimeMilliseconds(to) };
+        return UsageSums.Total(session, tenant, Within(query, scope)).Cost;
+    }
+
+    public static Money Held(Session session, TenantId tenant, BudgetScope scope, long from, long to)
+    {
+        using var sum = session.Use(SumHeld);
+        BudgetRows.Key(sum, tenant, scope).Set("$from", from).Set("$to", to).Step();
         return new Money(sum.Long(0));
     }
 
-    private static Money Held(Session session, Budget budget, BudgetWindow window)
+    private static UsageQuery Within(UsageQuery query, BudgetScope scope) => scope.Kind switch
     {
-        using var sum = session.Use(SumRunning);
-        Key(sum, budget, window);
-        sum.Step();
-        return new Money(sum.Long(0));
-    }
+        BudgetScopeKind.Tenant => query,
+        BudgetScopeKind.Project => query with { Project = new ProjectId(scope.Name) },
+        BudgetScopeKind.Key => query with { Key = new KeyId(scope.Name) },
+        BudgetScopeKind.User => query with { EndUser = scope.Name },
+        BudgetScopeKind.Model => query with { Model = scope.Name },
+        _ => throw new ArgumentOutOfRangeException(nameof(scope), scope, null),
+    };
 }

@@ -15,9 +15,9 @@ internal static class BudgetRows
 
     internal const string DeleteBudget = "DELETE FROM budgets WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name AND period = $period";
 
-    internal const string SelectOfScope = "SELECT scope_kind, scope_name, period, limit_nanos, hard, time_zone FROM budgets WHERE tenant = $tenant AND scope_kind = $kind AND scope_name = $name";
-
     internal const string SelectAll = "SELECT scope_kind, scope_name, period, limit_nanos, hard, time_zone FROM budgets WHERE tenant = $tenant ORDER BY scope_kind, scope_name, period";
+
+    internal const string SelectOfKey = "SELECT monthly_budget_nanos FROM keys WHERE tenant = $tenant AND key_id = $name AND $kind = 2 AND monthly_budget_nanos IS NOT NULL";
 
     public static void Put(Session session, Budget budget)
     {
@@ -35,28 +35,22 @@ internal static class BudgetRows
     {
         using var rows = session.Use(SelectAll);
         rows.Set("$tenant", tenant.Value);
-        return Read(rows, tenant, []);
+        return Read(rows, tenant);
     }
 
-    /// <summary>Stored budgets over these scopes, and those of <paramref name="implied"/> that no stored one stands before.</summary>
-    public static List<Budget> Over(Session session, TenantId tenant, IReadOnlyList<BudgetScope> scopes, IReadOnlyList<Budget> implied)
+    /// <summary>The budget that a key carries itself, if the scope is a key that does.</summary>
+    public static Budget? OfKey(Session session, TenantId tenant, BudgetScope scope)
     {
-        var found = new List<Budget>();
-        foreach (var scope in scopes)
-        {
-            using var rows = session.Use(SelectOfScope);
-            Read(Key(rows, tenant, scope), tenant, found);
-        }
-
-        found.AddRange(implied.Where(budget => !found.Exists(stored => stored.Scope == budget.Scope && stored.Period == budget.Period)));
-        return found;
+        using var row = session.Use(SelectOfKey);
+        return Key(row, tenant, scope).Step() ? new Budget { Tenant = tenant, Scope = scope, Period = BudgetPeriod.Month, Limit = new Money(row.Long(0)) } : null;
     }
 
     public static Statement Key(Statement statement, TenantId tenant, BudgetScope scope) =>
         statement.Set("$tenant", tenant.Value).Set("$kind", (long)scope.Kind).Set("$name", scope.Name);
 
-    private static List<Budget> Read(Statement rows, TenantId tenant, List<Budget> found)
+    private static List<Budget> Read(Statement rows, TenantId tenant)
     {
+        var found = new List<Budget>();
         while (rows.Step())
         {
             found.Add(new Budget

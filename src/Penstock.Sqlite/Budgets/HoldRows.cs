@@ -4,92 +4,59 @@ using Penstock.Usage;
 
 namespace Penstock.Sqlite.Budgets;
 
-/// <summary>The table <c>holds</c>: one row a running call.</summary>
+/// <summary>The table <c>holds</c>: one row a running call, which points at its reservation in the ledger.</summary>
 internal static class HoldRows
 {
-    internal const string InsertHold = """
-        INSERT INTO holds (tenant, attempt, granted_nanos, started_at, expires_at, request, project, key_id, operation, route, provider, requested_model, model, price_version, streamed, conversation, end_user)
-        VALUES ($tenant, $attempt, $granted, $at, $expires, $request, $project, $key, $operation, $route, $provider, $requestedModel, $model, $priceVersion, $streamed, $conversation, $endUser)
-        """;
+    internal const string InsertHold = "INSERT INTO holds (tenant, attempt, granted_nanos, expires_at, number) VALUES ($tenant, $attempt, $granted, $expires, $number)";
 
-    internal const string DeleteHold = "DELETE FROM holds WHERE tenant = $tenant AND attempt = $attempt";
-
-    internal const string SelectHold = "SELECT granted_nanos FROM holds WHERE tenant = $tenant AND attempt = $attempt";
+    internal const string TakeHold = "DELETE FROM holds WHERE tenant = $tenant AND attempt = $attempt RETURNING granted_nanos, number, expires_at";
 
     // Every tenant's: the sweeper serves them all.
-    internal const string SelectExpired = """
-        SELECT tenant, attempt, granted_nanos, started_at, expires_at, request, project, key_id, operation, route, provider, requested_model, model, price_version, streamed, conversation, end_user
-        FROM holds INDEXED BY holds_by_expiry WHERE expires_at <= $now ORDER BY expires_at LIMIT $limit
-        """;
+    internal const string SelectExpired = "SELECT tenant, attempt FROM holds INDEXED BY holds_by_expiry WHERE expires_at <= $now ORDER BY expires_at LIMIT $limit";
 
-    public static void Insert(Session session, LedgerRow row, Money granted, DateTimeOffset at, DateTimeOffset expires)
+    public static void Insert(Session session, LedgerRow row, Money granted, DateTimeOffset expires, long number)
     {
         using var insert = session.Use(InsertHold);
-        Key(insert, row.Tenant, row.Attempt)
+        insert.Set("$tenant", row.Tenant.Value)
+            .Set("$attempt", row.Attempt.Value)
             .Set("$granted", granted.NanoDollars)
-            .Set("$at", at.ToUnixTimeMilliseconds())
             .Set("$expires", expires.ToUnixTimeMilliseconds())
-            .Set("$request", row.Request.Value)
-            .Set("$project", row.Project.Value)
-            .Set("$key", row.Key.Value)
-            .Set("$operation", row.Operation)
-            .Set("$route", row.Route)
-            .Set("$provider", row.Provider)
-            .Set("$requestedModel", row.RequestedModel)
-            .Set("$model", row.Model)
-            .Set("$priceVersion", row.PriceVersion)
-            .Set("$streamed", row.Streamed)
-            .Set("$conversation", row.Conversation)
-            .Set("$endUser", row.EndUser)
+            .Set("$number", number)
             .Run();
     }
 
-    public static bool Remove(Session session, TenantId tenant, AttemptId attempt)
+    /// <summary>Ends the attempt's hold; null where it has none.</summary>
+    public static EndedHold? Take(Session session, TenantId tenant, AttemptId attempt)
     {
-        using var delete = session.Use(DeleteHold);
-        return Key(delete, tenant, attempt).Run() > 0;
+        using var take = session.Use(TakeHold);
+        take.Set("$tenant", tenant.Value).Set("$attempt", attempt.Value);
+        if (!take.Step()) return null;
+        var ended = new EndedHold(new Money(take.Long(0)), take.Long(1), take.Long(2));
+        take.Step();
+        return ended;
     }
 
-    public static Money? Find(Session session, TenantId tenant, AttemptId attempt)
-    {
-        using var row = session.Use(SelectHold);
-        Key(row, tenant, attempt);
-        return row.Step() ? new Money(row.Long(0)) : null;
-    }
-
-    /// <summary>Each as the row it is booked as: at what it held, its tokens unknown.</summary>
-    public static List<LedgerRow> Expired(Session session, DateTimeOffset now, int limit)
+    public static List<(TenantId Tenant, AttemptId Attempt)> Expired(Session session, DateTimeOffset now, int limit)
     {
         using var rows = session.Use(SelectExpired);
         rows.Set("$now", now.ToUnixTimeMilliseconds()).Set("$limit", limit);
-        var expired = new List<LedgerRow>();
-        while (rows.Step()) expired.Add(Read(rows));
+        var expired = new List<(TenantId, AttemptId)>();
+        while (rows.Step()) expired.Add((new TenantId(rows.Text(0)), new AttemptId(rows.Text(1))));
         return expired;
     }
+}
 
-    private static LedgerRow Read(Statement row) => new()
+/// <param name="Number">Of its reservation in the ledger.</param>
+/// <param name="ExpiresAt">Unix milliseconds.</param>
+internal sealed record EndedHold(Money Granted, long Number, long ExpiresAt)
+{
+    /// <summary>The attempt of which nobody knows: at what it held, its counts unknown.</summary>
+    public LedgerRow Expired(LedgerRow reserved) => reserved with
     {
-        Tenant = new TenantId(row.Text(0)),
-        Attempt = new AttemptId(row.Text(1)),
-        Cost = new Money(row.Long(2)),
-        At = DateTimeOffset.FromUnixTimeMilliseconds(row.Long(4)),
-        LatencyMs = (int)Math.Min(int.MaxValue, row.Long(4) - row.Long(3)),
-        Request = new RequestId(row.Text(5)),
-        Project = new ProjectId(row.Text(6)),
-        Key = new KeyId(row.Text(7)),
-        Operation = row.Text(8),
-        Route = row.Text(9),
-        Provider = row.Text(10),
-        RequestedModel = row.Text(11),
-        Model = row.Text(12),
-        PriceVersion = row.Text(13),
-        Streamed = row.Flag(14),
-        Conversation = row.TextOrNull(15),
-        EndUser = row.TextOrNull(16),
+        Cost = Granted,
+        LatencyMs = (int)Math.Min(int.MaxValue, ExpiresAt - reserved.At.ToUnixTimeMilliseconds()),
         Tokens = default,
         Estimated = true,
         Outcome = AttemptOutcome.Unknown,
     };
-
-    private static Statement Key(Statement statement, TenantId tenant, AttemptId attempt) => statement.Set("$tenant", tenant.Value).Set("$attempt", attempt.Value);
 }

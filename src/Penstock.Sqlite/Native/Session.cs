@@ -68,6 +68,9 @@ internal sealed unsafe class Session : IDisposable
 
     public int Changes => Sqlite3.Changes(_connection);
 
+    /// <summary>Key of the row that was inserted last into a table that numbers its rows.</summary>
+    public long LastNumber => Sqlite3.LastInsertRowId(_connection);
+
     public void Check(int code, string sql)
     {
         if (code != Sqlite3.Ok) throw Error(_connection, code, sql);

@@ -61,6 +61,9 @@ internal static unsafe partial class Sqlite3
     [LibraryImport(Library, EntryPoint = "sqlite3_changes")]
     public static partial int Changes(nint connection);
 
+    [LibraryImport(Library, EntryPoint = "sqlite3_last_insert_rowid")]
+    public static partial long LastInsertRowId(nint connection);
+
     [LibraryImport(Library, EntryPoint = "sqlite3_prepare_v3")]
     public static partial int Prepare(nint connection, byte* sql, int length, uint flags, out nint statement, out byte* tail);
 

@@ -156,8 +156,8 @@ internal sealed unsafe class Statement : IDisposable
         _handle = 0;
     }
 
-    /// <summary>The bytes as they are stored, so that a NUL inside a text does not end it.</summary>
-    private ReadOnlySpan<byte> Bytes(int column)
+    /// <summary>The bytes as they are stored, until the next step; a NUL inside a text does not end them.</summary>
+    public ReadOnlySpan<byte> Bytes(int column)
     {
         var start = Sqlite3.ColumnBlob(_handle, column);
         return new ReadOnlySpan<byte>(start, Sqlite3.ColumnBytes(_handle, column));

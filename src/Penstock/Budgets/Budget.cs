@@ -1,4 +1,5 @@
 using Penstock.Kernel;
+using Penstock.Usage;
 
 namespace Penstock.Budgets;
 
@@ -19,6 +20,20 @@ public enum BudgetScopeKind
 /// <param name="Name">The project, key, user or model; the tenant itself for <see cref="BudgetScopeKind.Tenant"/>.</param>
 public readonly record struct BudgetScope(BudgetScopeKind Kind, string Name)
 {
+    /// <summary>What an attempt is under: its tenant, project, key, and end user and model where it has them.</summary>
+    public static IReadOnlyList<BudgetScope> Over(LedgerRow row)
+    {
+        var scopes = new List<BudgetScope>(5)
+        {
+            new(BudgetScopeKind.Tenant, row.Tenant.Value),
+            new(BudgetScopeKind.Project, row.Project.Value),
+            new(BudgetScopeKind.Key, row.Key.Value),
+        };
+        if (row.EndUser is { Length: > 0 } user) scopes.Add(new(BudgetScopeKind.User, user));
+        if (row.Model.Length > 0) scopes.Add(new(BudgetScopeKind.Model, row.Model));
+        return scopes;
+    }
+
     public override string ToString() => $"{Kind.ToString().ToLowerInvariant()} '{Name}'";
 }
 

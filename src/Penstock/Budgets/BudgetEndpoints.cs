@@ -28,7 +28,7 @@ internal sealed partial class BudgetEndpoints(KeyRing ring, IBudgetStore store, 
     private async Task GetAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http);
-        var own = await store.StatusAsync(caller.Tenant, Holds.ScopesOf(caller, null, null), Holds.ImpliedBy(caller), time.GetUtcNow(), http.RequestAborted);
+        var own = await store.StatusAsync(caller.Tenant, Holds.ScopesOf(caller), Holds.ImpliedBy(caller), time.GetUtcNow(), http.RequestAborted);
         var all = caller.Has(Keys.Scopes.Admin) ? await store.ListAsync(caller.Tenant, time.GetUtcNow(), http.RequestAborted) : own;
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {

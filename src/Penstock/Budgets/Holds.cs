@@ -22,17 +22,14 @@ internal sealed class Holds(IBudgetStore store, BudgetSection section, TimeProvi
     {
         if (need.Ceiling == Money.Zero) return new Hold(Money.Zero, null);
 
-        var now = time.GetUtcNow();
         var reservation = await store.ReserveAsync(
             new HoldRequest
             {
                 Unsettled = unsettled,
-                Scopes = ScopesOf(caller, unsettled.EndUser, unsettled.Model),
                 Implied = ImpliedBy(caller),
                 Wanted = need.Ceiling,
                 Least = need.Least,
-                At = now,
-                ExpiresAt = now + section.Current.HoldFor,
+                ExpiresAt = time.GetUtcNow() + section.Current.HoldFor,
             },
             ct);
         if (reservation.Granted is not { } granted) throw Refuse(reservation.Refusing!, need);
@@ -43,18 +40,13 @@ internal sealed class Holds(IBudgetStore store, BudgetSection section, TimeProvi
 
     public Task SettleAsync(LedgerRow row, CancellationToken ct) => store.SettleAsync(row, ct);
 
-    public static IReadOnlyList<BudgetScope> ScopesOf(Caller caller, string? endUser, string? model)
-    {
-        var scopes = new List<BudgetScope>(5)
-        {
-            new(BudgetScopeKind.Tenant, caller.Tenant.Value),
-            new(BudgetScopeKind.Project, caller.Project.Value),
-            new(BudgetScopeKind.Key, caller.Key.Id.Value),
-        };
-        if (endUser is { Length: > 0 }) scopes.Add(new(BudgetScopeKind.User, endUser));
-        if (model is { Length: > 0 }) scopes.Add(new(BudgetScopeKind.Model, model));
-        return scopes;
-    }
+    /// <summary>What every call of the key is under.</summary>
+    public static IReadOnlyList<BudgetScope> ScopesOf(Caller caller) =>
+    [
+        new(BudgetScopeKind.Tenant, caller.Tenant.Value),
+        new(BudgetScopeKind.Project, caller.Project.Value),
+        new(BudgetScopeKind.Key, caller.Key.Id.Value),
+    ];
 
     /// <summary>The key's own <c>monthlyBudget</c>.</summary>
     public static IReadOnlyList<Budget> ImpliedBy(Caller caller) => caller.Key.MonthlyBudget is { } limit

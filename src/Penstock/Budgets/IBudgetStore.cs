@@ -4,8 +4,8 @@ using Penstock.Usage;
 namespace Penstock.Budgets;
 
 /// <summary>
-/// Budgets, and the append-only ledger whose fold they are. An attempt belongs to every budget over its tenant, project, key, end user and model, in the
-/// period that <see cref="LedgerRow.At"/> of its reservation falls in: <c>spent</c> is the sum of its attempts' costs and <c>held</c> that of its running
+/// Budgets, and the append-only ledger whose fold they are. An attempt belongs to every budget over its <see cref="BudgetScope.Over"/>, in the period that
+/// <see cref="LedgerRow.At"/> of its reservation falls in: <c>spent</c> is the sum of a budget's attempts' costs and <c>held</c> that of its running
 /// attempts' holds, whether the budget was there before them or not. Each write is atomic over every budget it touches and durable when its task
 /// completes. A hard budget's <c>spent + held</c> never passes its limit by a reservation. Reads and writes never cross a tenant.
 /// </summary>
@@ -13,14 +13,15 @@ public interface IBudgetStore
 {
     /// <summary>
     /// Holds as much of <see cref="HoldRequest.Wanted"/> as every hard budget leaves, or nothing where that is less than <see cref="HoldRequest.Least"/>.
-    /// A second reservation for the same attempt is a bug and throws.
+    /// A reservation for an attempt that is in the ledger already is a bug and throws.
     /// </summary>
     Task<Reservation> ReserveAsync(HoldRequest request, CancellationToken ct);
 
     /// <summary>
     /// Appends the attempt to the ledger and, in the same transaction, releases its hold, books <see cref="LedgerRow.Cost"/> on its budgets and adds it to
-    /// the rollups. An attempt that held nothing is appended too. Only the first call for an attempt changes anything; false for any other. An attempt
-    /// whose hold had expired is corrected by the difference, in a row of its own. Raises the alerts that are due (see <see cref="Budget.Thresholds"/>).
+    /// the rollups. An attempt that held money keeps the time and the scopes of its reservation, and one that held nothing is appended too. Only the first
+    /// call for an attempt changes anything, also of many at once; false for any other. An attempt whose hold had expired is corrected by the difference,
+    /// in a row of its own. Raises the alerts that are due (see <see cref="Budget.Thresholds"/>).
     /// </summary>
     Task<bool> SettleAsync(LedgerRow row, CancellationToken ct);
 
@@ -58,10 +59,11 @@ public interface IBudgetStore
 /// <summary>What to hold before a call.</summary>
 public sealed record HoldRequest
 {
-    /// <summary>What the call is booked as where nobody ever says how it ended; its cost is what was granted.</summary>
+    /// <summary>
+    /// What the call is booked as where nobody ever says how it ended; its cost is what was granted. It says which budgets the call is under, and in which
+    /// of their periods.
+    /// </summary>
     public required LedgerRow Unsettled { get; init; }
-
-    public required IReadOnlyList<BudgetScope> Scopes { get; init; }
 
     /// <summary>Budgets the caller's key carries itself; a stored one of the same scope and period comes before.</summary>
     public IReadOnlyList<Budget> Implied { get; init; } = [];
@@ -71,8 +73,6 @@ public sealed record HoldRequest
 
     /// <summary>The least with which it is worth calling.</summary>
     public required Money Least { get; init; }
-
-    public required DateTimeOffset At { get; init; }
 
     public required DateTimeOffset ExpiresAt { get; init; }
 }
@@ -85,20 +85,23 @@ public sealed record Reservation(Money? Granted, IReadOnlyList<BudgetStatus> Bud
 /// <summary>What an entry of the ledger records. The numbers are stored.</summary>
 public enum LedgerEntryKind
 {
+    /// <summary>Money is held; nothing is spent.</summary>
     Reserve = 0,
+
+    /// <summary>The hold ends, where there was one, and the cost is spent.</summary>
     Settle = 1,
 
-    /// <summary>The hold ended and nothing is owed.</summary>
+    /// <summary>The hold ends, and the attempt cost nothing.</summary>
     Release = 2,
 
-    /// <summary>A correction of what was booked.</summary>
+    /// <summary>A correction of what was booked at <see cref="Expire"/>: the difference, and the counts that are known now.</summary>
     Adjust = 3,
 
-    /// <summary>Settled at the ceiling because nobody came back.</summary>
+    /// <summary>The hold ends, and what it held is spent, because nobody came back.</summary>
     Expire = 4,
 }
 
-/// <summary>One append-only row: by how much it changed what the attempt's budgets hold and have spent.</summary>
+/// <summary>One append-only row: by how much it changed what the attempt's budgets hold and have spent. An attempt has at most one of a kind.</summary>
 /// <param name="Number">Grows with every entry of the tenant; gaps mean nothing.</param>
 /// <param name="Row">The attempt as it was known then; its cost is <paramref name="Spent"/>.</param>
 public sealed record LedgerEntry(long Number, LedgerEntryKind Kind, LedgerRow Row, Money Held, Money Spent);

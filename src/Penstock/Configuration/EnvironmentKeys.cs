@@ -11,6 +11,16 @@ public enum PlatformEnvironment
     Production,
 }
 
+/// <summary>Where keys, budgets and books are kept.</summary>
+public enum StoreKind
+{
+    /// <summary>In a file of this server's own.</summary>
+    Sqlite,
+
+    /// <summary>In tables that any number of servers share.</summary>
+    DynamoDb,
+}
+
 /// <summary>What the environment, <c>.env</c> and <c>appsettings.json</c> say. Fixed at the start; every error is reported at once.</summary>
 public sealed partial record EnvironmentKeys
 {
@@ -31,6 +41,17 @@ public sealed partial record EnvironmentKeys
     /// <summary>Folder of the embedded store.</summary>
     public string DataFolder { get; private init; } = "./data";
 
+    public StoreKind Store { get; private init; }
+
+    /// <summary>AWS's region; null where none is set.</summary>
+    public string? AwsRegion { get; private init; }
+
+    /// <summary>DynamoDB elsewhere than in the region, such as an emulator.</summary>
+    public Uri? DynamoEndpoint { get; private init; }
+
+    /// <summary>Stands before the name of every table.</summary>
+    public string TablePrefix { get; private init; } = "";
+
     public string? AdminKey { get; private init; }
 
     /// <summary>How long streams may finish after SIGTERM.</summary>
@@ -44,6 +65,15 @@ public sealed partial record EnvironmentKeys
     /// <summary>False books tokens at no cost.</summary>
     public bool CostTracking { get; private init; } = true;
 
+    /// <summary>False sends no alert.</summary>
+    public bool BudgetAlerts { get; private init; } = true;
+
+    /// <summary>A Slack incoming webhook. It is a secret.</summary>
+    public Uri? SlackWebhook { get; private init; }
+
+    /// <summary>Who gets alerts by e-mail, through the server that the section <c>alerts</c> names.</summary>
+    public string? AlertEmail { get; private init; }
+
     /// <summary>Keys that are set and valid, and that nothing reads yet.</summary>
     public IReadOnlyList<string> NotYetUsed { get; private init; } = [];
 
@@ -51,11 +81,16 @@ public sealed partial record EnvironmentKeys
     public static EnvironmentKeys Read(IConfiguration configuration)
     {
         var reader = new Reader(configuration);
+        var store = reader.Choice("PENSTOCK_STORE", StoreKind.Sqlite);
         var keys = new EnvironmentKeys
         {
             Platform = reader.Choice("PLATFORM_ENVIRONMENT", PlatformEnvironment.Development),
             Port = reader.Whole("PORT", 3000, 0, 65_535),
             DataFolder = reader.Text("PENSTOCK_DATA") ?? "./data",
+            Store = store,
+            AwsRegion = reader.Text("AWS_REGION"),
+            DynamoEndpoint = reader.Url("DYNAMODB_ENDPOINT") ?? reader.Url("AWS_ENDPOINT_URL"),
+            TablePrefix = reader.Text("PENSTOCK_TABLE_PREFIX") ?? "",
             AdminKey = reader.Text("PENSTOCK_ADMIN_KEY"),
             Drain = TimeSpan.FromSeconds(reader.Whole("PENSTOCK_DRAIN_SECONDS", 30, 0, 3600)),
             OpenAiKey = reader.Header("OPENAI_API_KEY"),
@@ -63,8 +98,12 @@ public sealed partial record EnvironmentKeys
             AnthropicKey = reader.Header("ANTHROPIC_API_KEY"),
             AnthropicBaseUrl = reader.Url("ANTHROPIC_BASE_URL"),
             CostTracking = reader.Flag("COST_TRACKING_ENABLED", true),
-            NotYetUsed = reader.NotYetUsed(),
+            BudgetAlerts = reader.Flag("BUDGET_ALERTS_ENABLED", true),
+            SlackWebhook = reader.Hook("SLACK_WEBHOOK_URL"),
+            AlertEmail = reader.Match("ALERT_EMAIL", Mail(), "must be an e-mail address"),
+            NotYetUsed = reader.NotYetUsed(store),
         };
+        reader.RefuseUnreachableStore(keys);
         if (keys.Platform == PlatformEnvironment.Production) reader.RefuseWeakSecrets(keys);
         return reader.Errors.Count == 0 ? keys : throw new ConfigException(reader.Errors);
     }
@@ -99,16 +138,19 @@ public sealed partial record EnvironmentKeys
             return otherwise;
         }
 
-        public PlatformEnvironment Choice(string name, PlatformEnvironment otherwise)
+        public T Choice<T>(string name, T otherwise)
+            where T : struct, Enum
         {
             if (Text(name) is not { } text) return otherwise;
-            foreach (var choice in Enum.GetValues<PlatformEnvironment>())
+            var choices = Enum.GetValues<T>();
+            foreach (var choice in choices)
             {
                 // Enum.TryParse would also take numbers, and add up names with commas between them.
                 if (choice.ToString().Equals(text, StringComparison.OrdinalIgnoreCase)) return choice;
             }
 
-            Errors.Add($"{name} must be development, staging or production, not '{text}'.");
+            var names = Array.ConvertAll(choices, choice => choice.ToString().ToLowerInvariant());
+            Errors.Add($"{name} must be {string.Join(", ", names[..^1])} or {names[^1]}, not '{text}'.");
             return otherwise;
         }
 
@@ -121,16 +163,35 @@ public sealed partial record EnvironmentKeys
             return null;
         }
 
-        /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
-        public IReadOnlyList<string> NotYetUsed()
+        public Uri? Hook(string name)
         {
-            Check("AWS_REGION", Region(), "must look like us-east-1");
-            Check("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
-            Check("ALERT_EMAIL", Mail(), "must be an e-mail address");
-            if (Url("SLACK_WEBHOOK_URL") is { Scheme: not "https" }) Errors.Add("SLACK_WEBHOOK_URL must be https.");
-            Flag("BUDGET_ALERTS_ENABLED", false);
-            string[] names = ["AWS_REGION", "AWS_ACCOUNT_ID", "BUDGET_ALERTS_ENABLED", "SLACK_WEBHOOK_URL", "ALERT_EMAIL", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
+            if (Url(name) is not { } url) return null;
+            if (HookUrl.Is(url)) return url;
+            Errors.Add($"{name} must be https.");
+            return null;
+        }
+
+        public string? Match(string name, Regex form, string rule)
+        {
+            if (Text(name) is not { } text) return null;
+            if (form.IsMatch(text)) return text;
+            Errors.Add($"{name} {rule}, not '{text}'.");
+            return null;
+        }
+
+        /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
+        public IReadOnlyList<string> NotYetUsed(StoreKind store)
+        {
+            Match("AWS_REGION", Region(), "must look like us-east-1");
+            Match("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
+            Match("PENSTOCK_TABLE_PREFIX", Prefix(), "may hold letters, digits, '_', '-' and '.', at most 60");
+            string[] names = [.. store == StoreKind.Sqlite ? new[] { "AWS_REGION" } : [], "AWS_ACCOUNT_ID", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
             return [.. names.Where(name => Text(name) is not null)];
+        }
+
+        public void RefuseUnreachableStore(EnvironmentKeys keys)
+        {
+            if (keys is { Store: StoreKind.DynamoDb, AwsRegion: null, DynamoEndpoint: null }) Errors.Add("AWS_REGION is missing; with PENSTOCK_STORE=dynamodb it says where the tables are (or DYNAMODB_ENDPOINT does).");
         }
 
         public void RefuseWeakSecrets(EnvironmentKeys keys)
@@ -149,18 +210,18 @@ public sealed partial record EnvironmentKeys
             else if (value is { Length: < ShortestSecret }) Errors.Add($"{name} has {value.Length} characters; production needs {ShortestSecret} or more (openssl rand -hex 32).");
         }
 
-        private void Check(string name, Regex form, string rule)
-        {
-            if (Text(name) is { } text && !form.IsMatch(text)) Errors.Add($"{name} {rule}, not '{text}'.");
-        }
     }
 
     [GeneratedRegex(@"^[a-z]{2}(-[a-z]+)+-[0-9]\z", RegexOptions.CultureInvariant)]
     private static partial Regex Region();
 
+    [GeneratedRegex(@"^[A-Za-z0-9_.-]{1,60}\z", RegexOptions.CultureInvariant)]
+    private static partial Regex Prefix();
+
     [GeneratedRegex(@"^[0-9]{12}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Account();
 
-    [GeneratedRegex(@"^[^@\s]+@[^@\s]+\.[^@\s]+\z", RegexOptions.CultureInvariant)]
-    private static partial Regex Mail();
+    // As HTML's input of type email takes it, with at least one dot in the domain.
+    [GeneratedRegex(@"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+\z", RegexOptions.CultureInvariant)]
+    internal static partial Regex Mail();
 }

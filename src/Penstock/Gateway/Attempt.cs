@@ -135,7 +135,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         Request = origin.Request.Id,
         Project = origin.Caller.Project,
         Key = origin.Caller.Key.Id,
-        At = time.GetUtcNow(),
+        At = At,
         Operation = origin.Operation,
         Route = origin.Route,
         Provider = Target.Provider.Name,

@@ -9,12 +9,10 @@ namespace Penstock.Usage;
 /// </summary>
 public interface IUsageStore
 {
-    Task AppendAsync(LedgerRow row, CancellationToken ct);
-
     /// <summary>Exact sums of what was booked; empty groups and zero totals where nothing matches.</summary>
     Task<UsageReport> SumAsync(TenantId tenant, UsageQuery query, CancellationToken ct);
 
-    /// <summary>Newest first, at most <paramref name="limit"/>.</summary>
+    /// <summary>What was booked, newest first, at most <paramref name="limit"/>. A correction of an attempt stands beside it, in a row with the difference.</summary>
     Task<IReadOnlyList<LedgerRow>> ListAsync(TenantId tenant, UsageQuery query, int limit, CancellationToken ct);
 
     /// <summary>
@@ -25,7 +23,7 @@ public interface IUsageStore
 
     /// <summary>
     /// Drops attempts that began before <paramref name="before"/>, of every tenant, a bounded number at a time; never a rollup, and never an attempt that
-    /// still holds money. Sums over whole quarters of an hour stay what they were. Returns how many; zero where none is left.
+    /// still holds money. Sums over whole quarters of an hour stay what they were. Returns how many entries of the ledger; zero where none is left.
     /// </summary>
     Task<int> DropAsync(DateTimeOffset before, CancellationToken ct);
 }
@@ -58,7 +56,7 @@ public enum UsageGrouping
 
 public sealed record UsageReport(UsageSum Total, IReadOnlyList<UsageGroup> Groups)
 {
-    /// <summary>Of the attempts in <see cref="Total"/> that reached a provider.</summary>
+    /// <summary>Of the attempts in <see cref="Total"/> that were settled, except those answered from the cache: what nobody came back to say says nothing here.</summary>
     public UsageSpread Spread { get; init; } = new();
 }
 
@@ -71,12 +69,29 @@ public sealed record UsageSpread
     public LogHistogram FirstToken { get; init; } = new();
 
     public LogHistogram Cost { get; init; } = new();
+
+    /// <summary>Counts one settled attempt; nothing where it was answered from the cache.</summary>
+    public void Add(AttemptOutcome outcome, int latencyMs, int? firstTokenMs, Money cost)
+    {
+        if (outcome == AttemptOutcome.Cached) return;
+        Latency.Add(latencyMs);
+        if (firstTokenMs is { } first) FirstToken.Add(first);
+        Cost.Add(cost.NanoDollars);
+    }
+
+    public void Add(UsageSpread other)
+    {
+        Latency.Add(other.Latency);
+        FirstToken.Add(other.FirstToken);
+        Cost.Add(other.Cost);
+    }
 }
 
 /// <param name="Name">The day as <c>2026-11-30</c> (UTC), or the model, key, project, user or conversation; empty where rows have none.</param>
 public sealed record UsageGroup(string Name, UsageSum Sum);
 
-/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>; or of which nobody knows: <see cref="AttemptOutcome.Unknown"/>.</param>
+/// <param name="Attempts">A correction counts as none.</param>
+/// <param name="Failed">Attempts whose answer did not reach its end though the client was there: <see cref="AttemptOutcome.ProviderFailed"/>, <see cref="AttemptOutcome.CutShort"/>, <see cref="AttemptOutcome.Drained"/>; or of which nobody knows: <see cref="AttemptOutcome.Unknown"/>, until a correction says how it ended.</param>
 public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Money Cost)
 {
     public static readonly UsageSum Nothing = new(0, 0, default, Money.Zero);
@@ -92,4 +107,30 @@ public sealed record UsageSum(long Attempts, long Failed, TokenCounts Tokens, Mo
 
     /// <summary>What was billed to callers' own provider keys, at list price; not in <see cref="Cost"/>.</summary>
     public Money OwnKeyCost { get; init; }
+
+    /// <summary>How one row of the ledger counts. A correction is no attempt of its own, and takes the failure back that nobody knew better of.</summary>
+    public static UsageSum Of(AttemptOutcome outcome, TokenCounts tokens, Money cost, Money avoided, bool ownKey, bool correction)
+    {
+        var attempt = correction ? 0 : 1;
+        var failed = outcome is AttemptOutcome.ProviderFailed or AttemptOutcome.CutShort or AttemptOutcome.Drained or AttemptOutcome.Unknown ? 1 : 0;
+        return new UsageSum(attempt, correction ? failed - 1 : failed, tokens, cost)
+        {
+            CacheHits = outcome == AttemptOutcome.Cached ? attempt : 0,
+            Saved = ownKey ? Money.Zero : avoided,
+            OwnKeyAttempts = ownKey ? attempt : 0,
+            OwnKeyCost = ownKey ? avoided : Money.Zero,
+        };
+    }
+
+    public static UsageSum operator +(UsageSum left, UsageSum right) => checked(new UsageSum(
+        left.Attempts + right.Attempts,
+        left.Failed + right.Failed,
+        left.Tokens + right.Tokens,
+        left.Cost + right.Cost)
+    {
+        CacheHits = left.CacheHits + right.CacheHits,
+        Saved = left.Saved + right.Saved,
+        OwnKeyAttempts = left.OwnKeyAttempts + right.OwnKeyAttempts,
+        OwnKeyCost = left.OwnKeyCost + right.OwnKeyCost,
+    });
 }

@@ -22,5 +22,13 @@ public readonly record struct TokenCounts(long Input, long CacheRead, long Cache
     /// <summary>Each count from 0 to 10⁹: a provider that claims another is not believed, and no sum or cost of it overflows.</summary>
     public TokenCounts Bounded() => new(Bounded(Input), Bounded(CacheRead), Bounded(CacheWrite5m), Bounded(CacheWrite1h), Bounded(Output), Bounded(Reasoning));
 
+    public static TokenCounts operator +(TokenCounts left, TokenCounts right) => checked(new TokenCounts(
+        left.Input + right.Input,
+        left.CacheRead + right.CacheRead,
+        left.CacheWrite5m + right.CacheWrite5m,
+        left.CacheWrite1h + right.CacheWrite1h,
+        left.Output + right.Output,
+        left.Reasoning + right.Reasoning));
+
     private static long Bounded(long count) => Math.Clamp(count, 0, Most);
 }

@@ -37,6 +37,7 @@ internal static class ConfigCommand
             Console.WriteLine($"openai       {Configured(environment.OpenAiKey, environment.OpenAiBaseUrl)}");
             Console.WriteLine($"anthropic    {Configured(environment.AnthropicKey, environment.AnthropicBaseUrl)}");
             Console.WriteLine($"cost         {(environment.CostTracking ? "tracked" : "not tracked (COST_TRACKING_ENABLED=false)")}");
+            Console.WriteLine($"alerts       {services.DescribeAlerts()}");
             foreach (var line in services.DescribeRouting()) Console.WriteLine($"route        {line}");
             foreach (var name in environment.NotYetUsed) Console.WriteLine($"not yet used {name} is set and valid, and nothing in this version reads it");
         }

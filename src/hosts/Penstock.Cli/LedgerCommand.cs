@@ -4,13 +4,13 @@ using Penstock.Budgets;
 
 namespace Penstock.Cli;
 
-/// <summary><c>penstock ledger verify</c>: proves that every balance is the sum of its entries.</summary>
+/// <summary><c>penstock ledger verify</c>: proves that balances, holds and rollups are the sum of the ledger's entries.</summary>
 internal static class LedgerCommand
 {
     public static Command Create()
     {
-        var verify = new Command("verify", "Check that every budget's balance is the sum of its entries. Exit code 1 where one is not.");
-        verify.SetAction((_, ct) => Local.WithStoreAsync((services, _) => VerifyAsync(services.GetRequiredService<IBudgetStore>(), ct)));
+        var verify = new Command("verify", "Check that every balance, hold and rollup is the sum of the ledger's entries. Exit code 1 where one is not.");
+        verify.SetAction((_, ct) => Local.WithStoreAsync(services => VerifyAsync(services.GetRequiredService<IBudgetStore>(), ct)));
         return new Command("ledger", "The books.") { verify };
     }
 
@@ -18,7 +18,7 @@ internal static class LedgerCommand
     {
         var differences = await store.VerifyAsync(ct);
         foreach (var difference in differences) Console.Error.WriteLine(difference);
-        Console.WriteLine(differences.Count == 0 ? "The books are right: every balance is the sum of its entries." : $"{differences.Count} balances differ from their entries.");
+        Console.WriteLine(differences.Count == 0 ? "The books are right: every balance, hold and rollup is the sum of its entries." : $"{differences.Count} sums differ from their entries.");
         return differences.Count == 0 ? 0 : 1;
     }
 }

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Penstock.Aws;
+using Penstock.Aws.DynamoDb;
 using Penstock.Configuration;
 using Penstock.Providers;
 using Penstock.Sqlite;
@@ -29,18 +31,25 @@ internal static class Local
         services.AddSingleton(TimeProvider.System);
         services.AddPenstock(environment);
         services.AddProviders();
-        services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
+        if (environment.Store == StoreKind.Sqlite) services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
+        else services.AddDynamoDbStore(new DynamoOptions { Region = environment.AwsRegion, Endpoint = environment.DynamoEndpoint, TablePrefix = environment.TablePrefix, CreateTables = true });
         services.AddSingleton(provider => new ConfigFile(Path.GetFullPath("penstock.json"), provider.GetServices<IConfigSection>(), TimeProvider.System, provider.GetRequiredService<ILogger<ConfigFile>>()));
         return services;
     }
 
-    /// <summary>Runs on the store that the environment names, or says why it cannot. The server must be stopped: it owns the folder.</summary>
-    public static async Task<int> WithStoreAsync(Func<IServiceProvider, SqliteDatabase, Task<int>> run)
+    /// <summary>
+    /// Runs on the store that the environment names, or says why it cannot. The server must be stopped where it owns the folder; tables that are missing
+    /// are created.
+    /// </summary>
+    public static async Task<int> WithStoreAsync(Func<IServiceProvider, Task<int>> run)
     {
         try
         {
-            await using var services = Services(ReadEnvironment()).BuildServiceProvider();
-            return await run(services, services.GetRequiredService<SqliteDatabase>());
+            var environment = ReadEnvironment();
+            await using var services = Services(environment).BuildServiceProvider();
+            if (environment.Store == StoreKind.Sqlite) services.GetRequiredService<SqliteDatabase>();
+            else await services.OpenDynamoDbAsync(CancellationToken.None);
+            return await run(services);
         }
         catch (ConfigException e)
         {
@@ -49,6 +58,10 @@ internal static class Local
         catch (Exception e) when (e is DataFolderInUseException or SchemaException or SqliteUnavailableException)
         {
             return Refuse("The data folder cannot be used", [e.Message]);
+        }
+        catch (DynamoUnavailableException e)
+        {
+            return Refuse("The tables cannot be used", [e.Message]);
         }
     }
 

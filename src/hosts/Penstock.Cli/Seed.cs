@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Budgets;
 using Penstock.Kernel;
 using Penstock.Usage;
 
@@ -19,13 +20,14 @@ internal static class Seed
         var text = await services.AddSampleKeyAsync(key, Project, ct);
         Console.WriteLine(text is null ? "Key 'sample' is there already; nothing was changed." : $"Key 'sample', shown this once: {text}");
 
-        var store = services.GetRequiredService<IUsageStore>();
+        var usage = services.GetRequiredService<IUsageStore>();
+        var ledger = services.GetRequiredService<IBudgetStore>();
         var query = new UsageQuery { Project = Project };
-        var before = (await store.SumAsync(TenantId.Default, query, ct)).Total.Attempts;
+        var before = (await usage.SumAsync(TenantId.Default, query, ct)).Total.Attempts;
         var prices = services.GetRequiredService<PriceSection>().Current;
         var today = services.GetRequiredService<TimeProvider>().GetUtcNow().UtcDateTime.Date;
-        await Task.WhenAll(Enumerable.Range(0, Days * CallsADay).Select(number => store.AppendAsync(Row(number, key, today, prices), ct)));
-        var after = (await store.SumAsync(TenantId.Default, query, ct)).Total.Attempts;
+        await Task.WhenAll(Enumerable.Range(0, Days * CallsADay).Select(number => ledger.SettleAsync(Row(number, key, today, prices), ct)));
+        var after = (await usage.SumAsync(TenantId.Default, query, ct)).Total.Attempts;
         Console.WriteLine(after == before ? $"{after} sample calls are there already; nothing was changed." : $"Added {after - before} sample calls over {Days} days.");
         return 0;
     }

@@ -5,8 +5,6 @@ using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Providers;
 using Penstock.Server;
-using Penstock.Sqlite;
-using Penstock.Sqlite.Native;
 
 // 1 Configuration: appsettings.json, then .env, then the environment. Every error is told at once.
 var builder = WebApplication.CreateSlimBuilder(args);
@@ -29,20 +27,13 @@ builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddPenstock(environment);
 builder.Services.AddProviders();
 builder.Services.AddConfigFile();
-builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
+builder.Services.AddStore(environment);
 
-// 3 The data folder is ours alone, the file is in force, somebody can come in. The order of a request: see ChatPipeline.
+// 3 The store is ours to use, the file is in force, somebody can come in. The order of a request: see ChatPipeline.
 await using var app = builder.Build();
-string? firstKey;
-try
-{
-    app.Services.GetRequiredService<SqliteDatabase>();
-}
-catch (Exception e) when (e is DataFolderInUseException or SchemaException or SqliteUnavailableException or IOException or UnauthorizedAccessException)
-{
-    return Refuse("The data folder cannot be used (PENSTOCK_DATA)", [e.Message]);
-}
+if (await app.Services.OpenStoreAsync(environment) is { } trouble) return Refuse(trouble.What, [trouble.Why]);
 
+string? firstKey;
 try
 {
     app.MapPenstock();

@@ -22,6 +22,9 @@ public sealed class EnvironmentKeysTests
         Assert.Null(keys.OpenAiBaseUrl);
         Assert.Null(keys.AnthropicKey);
         Assert.Null(keys.AnthropicBaseUrl);
+        Assert.True(keys.BudgetAlerts);
+        Assert.Null(keys.SlackWebhook);
+        Assert.Null(keys.AlertEmail);
         Assert.Empty(keys.NotYetUsed);
     }
 
@@ -32,7 +35,7 @@ public sealed class EnvironmentKeysTests
             ("PLATFORM_ENVIRONMENT", "staging"), ("PORT", " 8080 "), ("PENSTOCK_DATA", "/var/lib/penstock"), ("PENSTOCK_ADMIN_KEY", "sk-pen-root-" + Strong),
             ("PENSTOCK_DRAIN_SECONDS", "0"), ("OPENAI_API_KEY", "sk-1"), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1"), ("ANTHROPIC_API_KEY", "sk-ant-1"),
             ("ANTHROPIC_BASE_URL", "https://example.test"), ("COST_TRACKING_ENABLED", "False"), ("AWS_REGION", "eu-central-1"), ("AWS_ACCOUNT_ID", "123456789012"),
-            ("BUDGET_ALERTS_ENABLED", "true"), ("SLACK_WEBHOOK_URL", "https://hooks.slack.test/x"), ("ALERT_EMAIL", "a@b.test"), ("JWT_SECRET_KEY", "x"), ("ENCRYPTION_SALT", "y"));
+            ("BUDGET_ALERTS_ENABLED", "false"), ("SLACK_WEBHOOK_URL", "https://hooks.slack.test/x"), ("ALERT_EMAIL", "a@b.test"), ("JWT_SECRET_KEY", "x"), ("ENCRYPTION_SALT", "y"));
 
         Assert.Equal(PlatformEnvironment.Staging, keys.Platform);
         Assert.Equal(8080, keys.Port);
@@ -44,8 +47,30 @@ public sealed class EnvironmentKeysTests
         Assert.Equal("sk-ant-1", keys.AnthropicKey);
         Assert.Equal(new Uri("https://example.test"), keys.AnthropicBaseUrl);
         Assert.False(keys.CostTracking);
+        Assert.False(keys.BudgetAlerts);
+        Assert.Equal(new Uri("https://hooks.slack.test/x"), keys.SlackWebhook);
+        Assert.Equal("a@b.test", keys.AlertEmail);
         // What is set and not built yet is told, never silently ignored.
-        Assert.Equal(["ALERT_EMAIL", "AWS_ACCOUNT_ID", "AWS_REGION", "BUDGET_ALERTS_ENABLED", "ENCRYPTION_SALT", "JWT_SECRET_KEY", "SLACK_WEBHOOK_URL"], keys.NotYetUsed.Order());
+        Assert.Equal(["AWS_ACCOUNT_ID", "AWS_REGION", "ENCRYPTION_SALT", "JWT_SECRET_KEY"], keys.NotYetUsed.Order());
+    }
+
+    [Fact]
+    public void A_shared_store_needs_to_know_where_its_tables_are()
+    {
+        Assert.Equal(StoreKind.Sqlite, Sections.Environment().Store);
+        Assert.StartsWith("AWS_REGION is missing", Assert.Single(Assert.Throws<ConfigException>(() => Sections.Environment(("PENSTOCK_STORE", "dynamodb"))).Errors), StringComparison.Ordinal);
+
+        var keys = Sections.Environment(("PENSTOCK_STORE", "DynamoDB"), ("AWS_REGION", "eu-central-1"), ("PENSTOCK_TABLE_PREFIX", "test."));
+        Assert.Equal((StoreKind.DynamoDb, "eu-central-1", null, "test."), (keys.Store, keys.AwsRegion, keys.DynamoEndpoint, keys.TablePrefix));
+        // It is used now.
+        Assert.Empty(keys.NotYetUsed);
+    }
+
+    [Fact]
+    public void An_endpoint_of_DynamoDB_alone_comes_before_that_of_all_of_AWS()
+    {
+        Assert.Equal(new Uri("http://127.0.0.1:1"), Sections.Environment(("AWS_ENDPOINT_URL", "http://127.0.0.1:1")).DynamoEndpoint);
+        Assert.Equal(new Uri("http://127.0.0.1:2"), Sections.Environment(("AWS_ENDPOINT_URL", "http://127.0.0.1:1"), ("DYNAMODB_ENDPOINT", "http://127.0.0.1:2")).DynamoEndpoint);
     }
 
     [Fact]
@@ -71,21 +96,37 @@ public sealed class EnvironmentKeysTests
     [InlineData("ANTHROPIC_BASE_URL", "/v1")]
     [InlineData("COST_TRACKING_ENABLED", "yes")]
     [InlineData("BUDGET_ALERTS_ENABLED", "1")]
+    [InlineData("PENSTOCK_STORE", "postgres")]
+    [InlineData("PENSTOCK_STORE", "1")]
+    [InlineData("DYNAMODB_ENDPOINT", "localhost:8000")]
+    [InlineData("PENSTOCK_TABLE_PREFIX", "a b")]
     [InlineData("AWS_REGION", "Frankfurt")]
     [InlineData("AWS_REGION", "us-east-1a")]
     [InlineData("AWS_ACCOUNT_ID", "12345678901")]
     [InlineData("AWS_ACCOUNT_ID", "1234-5678-9012")]
     [InlineData("AWS_ACCOUNT_ID", "\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669\u0660\u0661\u0662")]
     [InlineData("SLACK_WEBHOOK_URL", "http://hooks.slack.test/x")]
+    [InlineData("SLACK_WEBHOOK_URL", "http://127.0.0.1.hooks.slack.test/x")]
+    [InlineData("SLACK_WEBHOOK_URL", "https://user:password@hooks.slack.test/x")]
+    [InlineData("SLACK_WEBHOOK_URL", "ftp://localhost/x")]
     [InlineData("SLACK_WEBHOOK_URL", "hooks")]
     [InlineData("ALERT_EMAIL", "nobody")]
     [InlineData("ALERT_EMAIL", "a@b")]
+    [InlineData("ALERT_EMAIL", "a@b.test,c@d.test")]
+    [InlineData("ALERT_EMAIL", "a@b.test\r\nBcc: c@d.test")]
+    [InlineData("ALERT_EMAIL", "<a@b.test>")]
     public void A_bad_value_is_refused_by_the_name_of_its_key(string name, string value)
     {
         var error = Assert.Throws<ConfigException>(() => Sections.Environment((name, value)));
 
         Assert.StartsWith(name + " ", Assert.Single(error.Errors), StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("http://localhost:8080/hook")]
+    [InlineData("http://127.0.0.1/hook")]
+    [InlineData("http://[::1]:1/hook")]
+    public void A_hook_on_this_machine_needs_no_TLS(string url) => Assert.Equal(new Uri(url), Sections.Environment(("SLACK_WEBHOOK_URL", url)).SlackWebhook);
 
     [Fact]
     public void An_error_never_repeats_a_secret()

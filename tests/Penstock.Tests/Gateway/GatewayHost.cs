@@ -8,6 +8,7 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Penstock.Alerts;
 using Penstock.Budgets;
 using Penstock.Configuration;
 using Penstock.Contracts;
@@ -76,8 +77,8 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(log).AddFilter("Penstock", LogLevel.Trace).AddFilter("Microsoft", LogLevel.Warning);
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
-        // These tests wait for timers of the pipeline on their own clock; the sweeper's would stand among them. What it calls has its contract suite.
-        builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == typeof(HoldSweeper)));
+        // These tests wait for timers of the pipeline on their own clock; those of what runs in the background would stand among them.
+        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(AlertSender) }) builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == background));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("anthropic", Dialect.Anthropic, script));

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Budgets;
 using Penstock.Keys;
 using Penstock.Sqlite;
 using Penstock.Usage;
@@ -15,6 +16,10 @@ internal sealed class EmbeddedStore : IAsyncDisposable
         _services = new ServiceCollection().AddSqliteStore(new SqliteOptions { DataFolder = Path.Combine(_folder.FullName, "data") }).BuildServiceProvider();
 
     public IKeyStore Keys => _services.GetRequiredService<IKeyStore>();
+
+    public IBudgetStore Budgets => _services.GetRequiredService<IBudgetStore>();
+
+    public IAlertStore Alerts => _services.GetRequiredService<IAlertStore>();
 
     public IUsageStore Usage => _services.GetRequiredService<IUsageStore>();
 

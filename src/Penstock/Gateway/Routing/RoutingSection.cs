@@ -9,8 +9,6 @@ namespace Penstock.Gateway.Routing;
 /// </summary>
 internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, EnvironmentKeys environment) : IConfigSection
 {
-    private const string EnvironmentPrefix = "env:";
-
     private readonly Dictionary<string, IProviderKind> _kinds = kinds.ToDictionary(kind => kind.Kind);
 
     public RoutingTable Current { get; private set; } = new(new Dictionary<string, IChatProvider>(), new Dictionary<string, NamedRoute>(), new Dictionary<string, NamedRoute>(), new GatewayOptions());
@@ -71,13 +69,7 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
 
     private static string Secret(JsonView text)
     {
-        var value = text.NonEmptyText();
-        if (value.StartsWith(EnvironmentPrefix, StringComparison.Ordinal))
-        {
-            var variable = value[EnvironmentPrefix.Length..];
-            value = Environment.GetEnvironmentVariable(variable) ?? throw text.Bad($"names the environment variable {variable}, which is not set");
-        }
-
+        var value = SecretText.Read(text);
         return value.All(c => c is > ' ' and < '\x7f') ? value : throw text.Bad("holds a blank or a character that no HTTP header may hold");
     }
 

@@ -1,0 +1,63 @@
+using Amazon;
+using Amazon.DynamoDBv2;
+using Amazon.Runtime;
+using Microsoft.Extensions.DependencyInjection;
+using Penstock.Aws.DynamoDb;
+using Penstock.Aws.DynamoDb.Keys;
+using Penstock.Budgets;
+using Penstock.Kernel;
+using Penstock.Keys;
+using Penstock.Usage;
+
+namespace Penstock.Aws;
+
+public static class AwsSetup
+{
+    // Between us and a region's endpoint an answer takes milliseconds; what takes longer is tried again.
+    private static readonly TimeSpan Answer = TimeSpan.FromSeconds(5);
+
+    /// <summary>DynamoDB behind every port it has an adapter for, so that any number of servers share one set of keys, budgets and books.</summary>
+    public static IServiceCollection AddDynamoDbStore(this IServiceCollection services, DynamoOptions options)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton(provider => new DynamoDatabase(Connect(options), new DynamoTables(options.TablePrefix), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IdSource>()));
+        services.AddSingleton<IKeyStore, DynamoKeyStore>();
+        services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
+        services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
+        services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);
+        services.AddSingleton<IBudgetStore>(provider => provider.GetRequiredService<DynamoLedger>().Budgets);
+        return services;
+    }
+
+    /// <summary>
+    /// Creates the tables where the options say so, or looks whether they are there; a host insists on it at its start. Throws
+    /// <see cref="DynamoUnavailableException"/>.
+    /// </summary>
+    public static async Task OpenDynamoDbAsync(this IServiceProvider services, CancellationToken ct)
+    {
+        try
+        {
+            var database = services.GetRequiredService<DynamoDatabase>();
+            if (services.GetRequiredService<DynamoOptions>().CreateTables) await database.Tables.EnsureAsync(database.Client, database.Time, ct);
+            else await database.Tables.CheckAsync(database.Client, ct);
+        }
+        catch (Exception e) when (e is AmazonServiceException or AmazonClientException or HttpRequestException or DynamoBusyException)
+        {
+            throw new DynamoUnavailableException($"DynamoDB cannot be used: {e.Message}", e);
+        }
+    }
+
+    internal static AmazonDynamoDBClient Connect(DynamoOptions options, AWSCredentials? credentials = null, HttpClientFactory? http = null)
+    {
+        var config = new AmazonDynamoDBConfig { Timeout = Answer, MaxErrorRetry = 0 };
+        if (options.Region is { } region) config.RegionEndpoint = RegionEndpoint.GetBySystemName(region);
+        if (options.Endpoint is { } endpoint)
+        {
+            config.ServiceURL = endpoint.ToString();
+            config.AuthenticationRegion = options.Region ?? "us-east-1";
+        }
+
+        if (http is not null) config.HttpClientFactory = http;
+        return credentials is null ? new AmazonDynamoDBClient(config) : new AmazonDynamoDBClient(credentials, config);
+    }
+}

@@ -1,0 +1,107 @@
+using System.Collections.Concurrent;
+using Penstock.Aws.DynamoDb.Ledger;
+using Penstock.Budgets;
+using Penstock.Kernel;
+using Penstock.Usage;
+
+namespace Penstock.Aws.DynamoDb.Budgets;
+
+/// <summary>A running call's money: how much, on which accounts, and until when.</summary>
+/// <param name="Revision">How often an account was added after the reservation.</param>
+internal sealed record Hold(
+    TenantId Tenant, AttemptId Attempt, Money Granted, DateTimeOffset At, DateTimeOffset ExpiresAt, ProjectId Project, KeyId Key, string Model, string? EndUser, IReadOnlyList<string> Accounts, long Revision)
+{
+    /// <summary>An attempt that held money keeps the time and the scopes of its reservation.</summary>
+    public LedgerRow Keep(LedgerRow row) => row with { At = At, Project = Project, Key = Key, Model = Model, EndUser = EndUser };
+
+    public bool IsUnder(BudgetScope scope) => scope.Kind switch
+    {
+        BudgetScopeKind.Tenant => true,
+        BudgetScopeKind.Project => Project.Value == scope.Name,
+        BudgetScopeKind.Key => Key.Value == scope.Name,
+        BudgetScopeKind.User => EndUser == scope.Name,
+        _ => Model == scope.Name,
+    };
+}
+
+/// <summary>Holds as items, and those of this process in memory: what a settle needs to know it seldom has to read.</summary>
+internal sealed class HoldItems(DynamoDatabase database)
+{
+    private const string OfShard = "#pk = :pk";
+    private const string IsAsSeen = "#revision = :revision";
+    private const string AddAccount = "SET #accounts = list_append(#accounts, :account), #revision = #revision + :one";
+    private const string MayAdd = "attribute_exists(#pk) AND NOT contains(#accounts, :id)";
+    private const string Due = "#due = :due AND #dueAt <= :now";
+    private const int MostRemembered = 50_000;
+
+    private readonly ConcurrentDictionary<(TenantId, AttemptId), Hold> _seen = new();
+
+    public Hold? Remembered(TenantId tenant, AttemptId attempt) => _seen.GetValueOrDefault((tenant, attempt));
+
+    public void Remember(Hold hold)
+    {
+        if (_seen.Count < MostRemembered) _seen[(hold.Tenant, hold.Attempt)] = hold;
+    }
+
+    public void Forget(TenantId tenant, AttemptId attempt) => _seen.TryRemove((tenant, attempt), out _);
+
+    public async Task<Hold?> ReadAsync(TenantId tenant, AttemptId attempt, CancellationToken ct) =>
+        await database.GetAsync(database.Tables.Ledger, Key(tenant, attempt), ct) is { } item ? Read(item) : null;
+
+    public void Put(Transaction transaction, Hold hold) => transaction.Put(database.Tables.Ledger, Write(hold));
+
+    /// <summary>Ends the hold; refused where it is gone, or lies on another account by now.</summary>
+    public int Delete(Transaction transaction, Hold hold) => transaction.Delete(database.Tables.Ledger, Key(hold.Tenant, hold.Attempt), IsAsSeen, new Item().Set(":revision", hold.Revision));
+
+    /// <summary>Puts the hold on one more account; refused where it is gone, or on it already.</summary>
+    public int Adopt(Transaction transaction, Hold hold, string account) => transaction.Update(
+        database.Tables.Ledger,
+        Key(hold.Tenant, hold.Attempt),
+        AddAccount,
+        MayAdd,
+        new Item().Set(":account", [account]).Set(":id", account).Set(":one", 1));
+
+    /// <summary>Every hold of the tenant.</summary>
+    public async Task<List<Hold>> AllAsync(TenantId tenant, CancellationToken ct)
+    {
+        var shards = Enumerable.Range(0, LedgerKeys.Shards).Select(shard => database.QueryAsync(database.Tables.Ledger, OfShard, new Item().Set(":pk", LedgerKeys.Holds(tenant, shard)), ct));
+        return [.. (await Task.WhenAll(shards)).SelectMany(items => items).Select(Read)];
+    }
+
+    /// <summary>Holds of every tenant that nobody settled in time, the longest due first in each shard.</summary>
+    public async Task<List<Hold>> DueAsync(DateTimeOffset now, int mostPerShard, CancellationToken ct)
+    {
+        var shards = Enumerable.Range(0, LedgerKeys.Shards).Select(shard => database.QueryAsync(
+            database.Tables.Ledger, Due, new Item().Set(":due", LedgerKeys.DueHolds(shard)).Set(":now", now.ToUnixTimeMilliseconds()), ct, DynamoTables.ByDue, mostPerShard));
+        return [.. (await Task.WhenAll(shards)).SelectMany(items => items).Select(Read)];
+    }
+
+    public static Hold Read(Item item) => new(
+        new TenantId(item.Text("tenant")),
+        new AttemptId(item.Text("attempt")),
+        new Money(item.Long("granted")),
+        DateTimeOffset.FromUnixTimeMilliseconds(item.Long("at")),
+        DateTimeOffset.FromUnixTimeMilliseconds(item.Long("dueAt")),
+        new ProjectId(item.Text("project")),
+        new KeyId(item.Text("key")),
+        item.Text("model"),
+        item.TextOrNull("user"),
+        item.Texts("accounts"),
+        item.Long("revision"));
+
+    private static Item Key(TenantId tenant, AttemptId attempt) => Item.Key(LedgerKeys.Holds(tenant, LedgerKeys.ShardOf(attempt)), KeyPart.Of(attempt.Value));
+
+    private static Item Write(Hold hold) => Key(hold.Tenant, hold.Attempt)
+        .Set("tenant", hold.Tenant.Value)
+        .Set("attempt", hold.Attempt.Value)
+        .Set("granted", hold.Granted.NanoDollars)
+        .Set("at", hold.At.ToUnixTimeMilliseconds())
+        .Set("due", LedgerKeys.DueHolds(LedgerKeys.ShardOf(hold.Attempt)))
+        .Set("dueAt", hold.ExpiresAt.ToUnixTimeMilliseconds())
+        .Set("project", hold.Project.Value)
+        .Set("key", hold.Key.Value)
+        .Set("model", hold.Model)
+        .Set("user", hold.EndUser)
+        .Set("accounts", hold.Accounts)
+        .Set("revision", hold.Revision);
+}

@@ -1,0 +1,124 @@
+using Amazon.DynamoDBv2;
+using Amazon.DynamoDBv2.Model;
+
+namespace Penstock.Aws.DynamoDb;
+
+/// <summary>The tables' names and schemas. All are on demand, and DynamoDB itself drops items whose <c>ttl</c> (seconds since 1970) has passed.</summary>
+/// <remarks>
+/// <code>
+/// table                key                          index                     holds
+/// ai-platform-keys     pk, sk                                                 keys and their list by tenant; budgets and their version
+/// ai-platform-budgets  userId                                                 balances: one item a budget and period
+/// ai-platform-ledger   pk, sk                       by-due (due, dueAt)       holds, entries, rollups, conversations
+///                                                   by-number (log, number)
+/// ai-platform-usage    userId, timestamp (number)                             attempts by the time at which they began
+/// ai-cache             id                                                     answers
+/// </code>
+/// A partition's name begins with its tenant (<c>t#acme#…</c>), except where the tenant is what is looked for. Where many calls write at once, the
+/// name ends with a shard.
+/// </remarks>
+internal sealed class DynamoTables(string prefix)
+{
+    public string Keys { get; } = $"{prefix}ai-platform-keys";
+
+    public string Budgets { get; } = $"{prefix}ai-platform-budgets";
+
+    public string Ledger { get; } = $"{prefix}ai-platform-ledger";
+
+    public string Usage { get; } = $"{prefix}ai-platform-usage";
+
+    public string Cache { get; } = $"{prefix}ai-cache";
+
+    public const string ByDue = "by-due";
+
+    public const string ByNumber = "by-number";
+
+    /// <summary>Creates the tables that are missing and waits until all can be used. Several nodes may do so at once.</summary>
+    public async Task EnsureAsync(IAmazonDynamoDB client, TimeProvider time, CancellationToken ct)
+    {
+        foreach (var request in Schemas()) await CreateAsync(client, request, ct);
+        foreach (var request in Schemas()) await UseAsync(client, request.TableName, time, ct);
+    }
+
+    /// <summary>Throws <see cref="DynamoUnavailableException"/> that names the tables that are missing.</summary>
+    public async Task CheckAsync(IAmazonDynamoDB client, CancellationToken ct)
+    {
+        var missing = await Task.WhenAll(Schemas().Select(async schema =>
+        {
+            try
+            {
+                await client.DescribeTableAsync(schema.TableName, ct);
+                return null;
+            }
+            catch (ResourceNotFoundException)
+            {
+                return $"'{schema.TableName}'";
+            }
+        }));
+        var names = string.Join(", ", missing.OfType<string>());
+        if (names.Length > 0) throw new DynamoUnavailableException($"DynamoDB has no table {names}. Deploy the tables, or create them with ./penstock db migrate.");
+    }
+
+    private IEnumerable<CreateTableRequest> Schemas()
+    {
+        yield return Table(Keys, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
+        yield return Table(Budgets, ("userId", KeyType.HASH, ScalarAttributeType.S));
+        var ledger = Table(Ledger, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
+        Index(ledger, ByDue, "due", "dueAt");
+        Index(ledger, ByNumber, "log", "number");
+        yield return ledger;
+        yield return Table(Usage, ("userId", KeyType.HASH, ScalarAttributeType.S), ("timestamp", KeyType.RANGE, ScalarAttributeType.N));
+        yield return Table(Cache, ("id", KeyType.HASH, ScalarAttributeType.S));
+    }
+
+    private static CreateTableRequest Table(string name, params ReadOnlySpan<(string Name, KeyType Key, ScalarAttributeType Type)> keys)
+    {
+        var request = new CreateTableRequest { TableName = name, BillingMode = BillingMode.PAY_PER_REQUEST, KeySchema = [], AttributeDefinitions = [] };
+        foreach (var (key, kind, type) in keys)
+        {
+            request.KeySchema.Add(new KeySchemaElement(key, kind));
+            request.AttributeDefinitions.Add(new AttributeDefinition(key, type));
+        }
+
+        return request;
+    }
+
+    private static void Index(CreateTableRequest table, string name, string text, string number)
+    {
+        table.AttributeDefinitions.Add(new AttributeDefinition(text, ScalarAttributeType.S));
+        table.AttributeDefinitions.Add(new AttributeDefinition(number, ScalarAttributeType.N));
+        (table.GlobalSecondaryIndexes ??= []).Add(new GlobalSecondaryIndex
+        {
+            IndexName = name,
+            KeySchema = [new KeySchemaElement(text, KeyType.HASH), new KeySchemaElement(number, KeyType.RANGE)],
+            Projection = new Projection { ProjectionType = ProjectionType.ALL },
+        });
+    }
+
+    private static async Task CreateAsync(IAmazonDynamoDB client, CreateTableRequest request, CancellationToken ct)
+    {
+        try
+        {
+            await client.CreateTableAsync(request, ct);
+        }
+        catch (ResourceInUseException)
+        {
+            // It is there, or another node is creating it.
+        }
+    }
+
+    private static async Task UseAsync(IAmazonDynamoDB client, string table, TimeProvider time, CancellationToken ct)
+    {
+        var backoff = new Backoff(time);
+        while ((await client.DescribeTableAsync(table, ct)).Table.TableStatus != TableStatus.ACTIVE)
+        {
+            if (!await backoff.WaitAsync(ct)) throw new DynamoBusyException($"Table '{table}' is still being created.");
+        }
+
+        var ttl = (await client.DescribeTimeToLiveAsync(new DescribeTimeToLiveRequest { TableName = table }, ct)).TimeToLiveDescription?.TimeToLiveStatus;
+        if (ttl == TimeToLiveStatus.ENABLED || ttl == TimeToLiveStatus.ENABLING) return;
+        await client.UpdateTimeToLiveAsync(
+            new UpdateTimeToLiveRequest { TableName = table, TimeToLiveSpecification = new TimeToLiveSpecification { AttributeName = "ttl", Enabled = true } },
+            ct);
+    }
+}

@@ -1,0 +1,99 @@
+using Penstock.Aws.DynamoDb;
+using Penstock.Aws.DynamoDb.Keys;
+using Penstock.Budgets;
+using Penstock.Contracts;
+using Penstock.Keys;
+using Penstock.Usage;
+
+namespace Penstock.Aws.Tests;
+
+public sealed class DynamoKeyStoreTests(Emulator emulator) : KeyStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<IKeyStore> OpenAsync() => new DynamoKeyStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoUsageStoreTests(Emulator emulator) : UsageStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoUsageRollupsTests(Emulator emulator) : UsageRollupsContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoBudgetStoreTests(Emulator emulator) : BudgetStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoLedgerBooksTests(Emulator emulator) : LedgerBooksContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoAlertStoreTests(Emulator emulator) : AlertStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<AlertStores> OpenAsync() => Stores(new DynamoLedger(await _tables.OpenAsync()));
+
+    protected override ValueTask<AlertStores> ReopenAsync() => ValueTask.FromResult(Stores(new DynamoLedger(_tables.Database)));
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+
+    private AlertStores Stores(DynamoLedger ledger) => new(ledger.Alerts, ledger.Budgets, new DynamoKeyStore(_tables.Database));
+}
+
+public sealed class DynamoHardCapTests(Emulator emulator) : HardCapContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override int Decisions => 1_600;
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+/// <summary>Fresh tables, and one node on them.</summary>
+internal sealed class OpenedTables(Emulator emulator, FaultyHttp? faults = null) : IAsyncDisposable
+{
+    private DynamoDatabase? _database;
+
+    public DynamoDatabase Database => _database!;
+
+    public async ValueTask<DynamoDatabase> OpenAsync() => _database = await emulator.OpenAsync(faults);
+
+    public async ValueTask<(IBudgetStore, IUsageStore)> LedgerAsync()
+    {
+        var ledger = new DynamoLedger(await OpenAsync());
+        return (ledger.Budgets, ledger.Usage);
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _database?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
