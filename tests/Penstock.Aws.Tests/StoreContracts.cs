@@ -1,8 +1,10 @@
 using Penstock.Aws.DynamoDb;
 using Penstock.Aws.DynamoDb.Keys;
+using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Budgets;
 using Penstock.Contracts;
 using Penstock.Keys;
+using Penstock.Limits;
 using Penstock.Usage;
 
 namespace Penstock.Aws.Tests;
@@ -72,6 +74,15 @@ public sealed class DynamoHardCapTests(Emulator emulator) : HardCapContract
     protected override int Decisions => 1_600;
 
     protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoLimitStoreTests(Emulator emulator) : LimitStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<ILimitStore> OpenAsync(TimeProvider time) => new DynamoLimitStore(await _tables.OpenAsync(), time);
 
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }

@@ -13,6 +13,7 @@ namespace Penstock.Aws.DynamoDb;
 ///                                                   by-number (log, number)
 /// ai-platform-usage    userId, timestamp (number)                             attempts by the time at which they began
 /// ai-cache             id                                                     answers
+/// ai-platform-limits   id                                                     buckets and slots: one item each
 /// </code>
 /// A partition's name begins with its tenant (<c>t#acme#…</c>), except where the tenant is what is looked for. Where many calls write at once, the
 /// name ends with a shard.
@@ -28,6 +29,8 @@ internal sealed class DynamoTables(string prefix)
     public string Usage { get; } = $"{prefix}ai-platform-usage";
 
     public string Cache { get; } = $"{prefix}ai-cache";
+
+    public string Limits { get; } = $"{prefix}ai-platform-limits";
 
     public const string ByDue = "by-due";
 
@@ -69,6 +72,7 @@ internal sealed class DynamoTables(string prefix)
         yield return ledger;
         yield return Table(Usage, ("userId", KeyType.HASH, ScalarAttributeType.S), ("timestamp", KeyType.RANGE, ScalarAttributeType.N));
         yield return Table(Cache, ("id", KeyType.HASH, ScalarAttributeType.S));
+        yield return Table(Limits, ("id", KeyType.HASH, ScalarAttributeType.S));
     }
 
     private static CreateTableRequest Table(string name, params ReadOnlySpan<(string Name, KeyType Key, ScalarAttributeType Type)> keys)
