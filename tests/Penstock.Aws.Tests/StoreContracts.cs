@@ -1,8 +1,12 @@
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.DynamoDb.Cache;
+using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Budgets;
 using Penstock.Contracts;
+using Penstock.Gateway.Cache;
+using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Limits;
 using Penstock.Usage;
@@ -14,6 +18,24 @@ public sealed class DynamoKeyStoreTests(Emulator emulator) : KeyStoreContract
     private readonly OpenedTables _tables = new(emulator);
 
     protected override async ValueTask<IKeyStore> OpenAsync() => new DynamoKeyStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoCacheStoreTests(Emulator emulator) : CacheStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<ICacheStore> OpenAsync() => new DynamoCacheStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoIdempotencyStoreTests(Emulator emulator) : IdempotencyStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<IIdempotencyStore> OpenAsync() => new DynamoIdempotencyStore(await _tables.OpenAsync());
 
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }
