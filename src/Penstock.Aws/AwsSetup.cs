@@ -3,10 +3,16 @@ using Amazon.DynamoDBv2;
 using Amazon.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.DynamoDb.Cache;
+using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
+using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Budgets;
+using Penstock.Gateway.Cache;
+using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Limits;
 using Penstock.Usage;
 
 namespace Penstock.Aws;
@@ -22,6 +28,9 @@ public static class AwsSetup
         services.AddSingleton(options);
         services.AddSingleton(provider => new DynamoDatabase(Connect(options), new DynamoTables(options.TablePrefix), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IdSource>()));
         services.AddSingleton<IKeyStore, DynamoKeyStore>();
+        services.AddSingleton<ILimitStore, DynamoLimitStore>();
+        services.AddSingleton<ICacheStore, DynamoCacheStore>();
+        services.AddSingleton<IIdempotencyStore, DynamoIdempotencyStore>();
         services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);

@@ -1,8 +1,14 @@
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.DynamoDb.Cache;
+using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
+using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Budgets;
 using Penstock.Contracts;
+using Penstock.Gateway.Cache;
+using Penstock.Idempotency;
 using Penstock.Keys;
+using Penstock.Limits;
 using Penstock.Usage;
 
 namespace Penstock.Aws.Tests;
@@ -12,6 +18,24 @@ public sealed class DynamoKeyStoreTests(Emulator emulator) : KeyStoreContract
     private readonly OpenedTables _tables = new(emulator);
 
     protected override async ValueTask<IKeyStore> OpenAsync() => new DynamoKeyStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoCacheStoreTests(Emulator emulator) : CacheStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<ICacheStore> OpenAsync() => new DynamoCacheStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoIdempotencyStoreTests(Emulator emulator) : IdempotencyStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<IIdempotencyStore> OpenAsync() => new DynamoIdempotencyStore(await _tables.OpenAsync());
 
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }
@@ -72,6 +96,15 @@ public sealed class DynamoHardCapTests(Emulator emulator) : HardCapContract
     protected override int Decisions => 1_600;
 
     protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoLimitStoreTests(Emulator emulator) : LimitStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<ILimitStore> OpenAsync(TimeProvider time) => new DynamoLimitStore(await _tables.OpenAsync(), time);
 
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }

@@ -29,7 +29,7 @@ public sealed class TableTests(Emulator emulator) : IAsyncLifetime
     public async Task Usage_and_budgets_have_the_keys_they_are_known_by_and_all_tables_are_on_demand()
     {
         var tables = _database.Tables;
-        foreach (var (name, keys) in new[] { (tables.Usage, "userId S, timestamp N"), (tables.Budgets, "userId S"), (tables.Cache, "id S"), (tables.Keys, "pk S, sk S"), (tables.Ledger, "pk S, sk S") })
+        foreach (var (name, keys) in new[] { (tables.Usage, "userId S, timestamp N"), (tables.Budgets, "userId S"), (tables.Idempotency, "id S"), (tables.Limits, "id S"), (tables.Cache, "id S"), (tables.Keys, "pk S, sk S"), (tables.Ledger, "pk S, sk S") })
         {
             var table = (await _database.Client.DescribeTableAsync(name, Ct)).Table;
             var types = table.AttributeDefinitions.ToDictionary(attribute => attribute.AttributeName, attribute => attribute.AttributeType.Value);

@@ -1,60 +1,19 @@
 using System.Net;
-using Penstock.Emulators;
 using Penstock.EndToEnd.Running;
-using Penstock.Upstream;
 
 namespace Penstock.EndToEnd;
 
 /// <summary>Two servers on one DynamoDB are one Penstock: its keys, its caps and its books are the same at either.</summary>
-public sealed class SharedStoreTests : IAsyncLifetime
+public sealed class SharedStoreTests : SharedPlatform
 {
-    private readonly List<ServerProcess> _servers = [];
-    private readonly List<Api> _admins = [];
-    private DynamoEmulator _emulator = null!;
-    private UpstreamServer _upstream = null!;
-
-    public async ValueTask InitializeAsync()
-    {
-        if (!DynamoEmulator.IsForThisMachine) Assert.Skip("The DynamoDB emulator is a program for Linux on x64.");
-        _emulator = await DynamoEmulator.StartAsync();
-        _upstream = await UpstreamServer.StartAsync();
-        var environment = new Dictionary<string, string?>(ServerOptions.Reaching(_upstream))
-        {
-            ["PENSTOCK_STORE"] = "dynamodb",
-            ["DYNAMODB_ENDPOINT"] = _emulator.Endpoint.ToString(),
-            ["AWS_ACCESS_KEY_ID"] = "test",
-            ["AWS_SECRET_ACCESS_KEY"] = "test",
-        };
-        var options = new ServerOptions { Environment = environment };
-        for (var i = 0; i < 2; i++)
-        {
-            var server = await ServerProcess.StartAsync(options);
-            _servers.Add(server);
-            _admins.Add(new Api(server.Address, await ApiContract.OfAsync(server.Address), options.AdminKey));
-        }
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        foreach (var admin in _admins) admin.Dispose();
-        foreach (var server in _servers)
-        {
-            if (server.Running) await server.StopAsync();
-            await server.DisposeAsync();
-        }
-
-        if (_upstream is not null) await _upstream.DisposeAsync();
-        if (_emulator is not null) await _emulator.DisposeAsync();
-    }
-
     [Fact]
     public async Task A_cap_holds_over_both_and_both_show_the_same_books()
     {
         const decimal cap = 0.001m;
-        var (_, key) = await _admins[0].NewKeyAsync("ai:complete");
-        await _admins[1].JsonAsync(HttpMethod.Put, "/v1/usage/budget", $$"""{"scope":"project","name":"default","period":"month","limit":{{cap}}}""");
-        using var first = _admins[0].With(key);
-        using var second = _admins[1].With(key);
+        var (_, key) = await Admins[0].NewKeyAsync("ai:complete");
+        await Admins[1].JsonAsync(HttpMethod.Put, "/v1/usage/budget", $$"""{"scope":"project","name":"default","period":"month","limit":{{cap}}}""");
+        using var first = Admins[0].With(key);
+        using var second = Admins[1].With(key);
 
         var statuses = await Task.WhenAll(Enumerable.Range(0, 60).Select(async i =>
         {
@@ -64,7 +23,7 @@ public sealed class SharedStoreTests : IAsyncLifetime
 
         Assert.All(statuses, status => Assert.True(status is HttpStatusCode.OK or HttpStatusCode.PaymentRequired, $"{status}"));
         Assert.Contains(HttpStatusCode.OK, statuses);
-        var (here, there) = (await _admins[0].GetAsync("/v1/usage"), await _admins[1].GetAsync("/v1/usage"));
+        var (here, there) = (await Admins[0].GetAsync("/v1/usage"), await Admins[1].GetAsync("/v1/usage"));
         var (spent, requests) = (here.GetProperty("totalCost").GetDecimal(), here.GetProperty("requests").GetInt64());
         Assert.Equal((spent, requests), (there.GetProperty("totalCost").GetDecimal(), there.GetProperty("requests").GetInt64()));
         Assert.Equal(statuses.Count(status => status == HttpStatusCode.OK), requests);
@@ -75,11 +34,11 @@ public sealed class SharedStoreTests : IAsyncLifetime
     [Fact]
     public async Task A_key_of_one_works_at_the_other_and_dies_there_too()
     {
-        var (id, key) = await _admins[0].NewKeyAsync("ai:complete");
-        using var client = _admins[1].With(key);
+        var (id, key) = await Admins[0].NewKeyAsync("ai:complete");
+        using var client = Admins[1].With(key);
         using (var answer = await client.PostAsync("/v1/complete", Samples.Body("/v1/complete"))) Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
 
-        await _admins[0].JsonAsync(HttpMethod.Delete, $"/v1/auth/keys/{id}");
+        await Admins[0].JsonAsync(HttpMethod.Delete, $"/v1/auth/keys/{id}");
 
         await Wait.UntilAsync(
             async () =>

@@ -102,6 +102,51 @@ internal sealed class DynamoDatabase(IAmazonDynamoDB client, DynamoTables tables
     public Task PutAsync(string table, Item item, CancellationToken ct) =>
         TryAsync(() => client.PutItemAsync(new PutItemRequest { TableName = table, Item = item.Attributes }, ct), "write an item", ct);
 
+    /// <summary>Adds or replaces an item. Null where it was written, else the item that did not meet the condition. A repetition may be refused by what the first try wrote.</summary>
+    public async Task<Item?> PutAsync(string table, Item item, string condition, Item values, CancellationToken ct)
+    {
+        var request = new PutItemRequest
+        {
+            TableName = table,
+            Item = item.Attributes,
+            ConditionExpression = condition,
+            ExpressionAttributeNames = Expressions.Names(condition),
+            ExpressionAttributeValues = values.Attributes,
+            ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure.ALL_OLD,
+        };
+        try
+        {
+            await TryAsync(() => client.PutItemAsync(request, ct), "write an item", ct);
+            return null;
+        }
+        catch (ConditionalCheckFailedException e)
+        {
+            return new Item(e.Item ?? []);
+        }
+    }
+
+    /// <summary>Removes an item. False where it does not meet the condition, or is gone: also where a repetition finds what the first try did.</summary>
+    public async Task<bool> DeleteAsync(string table, Item key, string condition, Item values, CancellationToken ct)
+    {
+        var request = new DeleteItemRequest
+        {
+            TableName = table,
+            Key = key.Attributes,
+            ConditionExpression = condition,
+            ExpressionAttributeNames = Expressions.Names(condition),
+            ExpressionAttributeValues = values.Attributes,
+        };
+        try
+        {
+            await TryAsync(() => client.DeleteItemAsync(request, ct), "delete an item", ct);
+            return true;
+        }
+        catch (ConditionalCheckFailedException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Removes items; those that are gone already are no error.</summary>
     public async Task DeleteAsync(string table, IReadOnlyCollection<Item> keys, CancellationToken ct)
     {

@@ -6,13 +6,15 @@ namespace Penstock.Aws.DynamoDb;
 /// <summary>The tables' names and schemas. All are on demand, and DynamoDB itself drops items whose <c>ttl</c> (seconds since 1970) has passed.</summary>
 /// <remarks>
 /// <code>
-/// table                key                          index                     holds
-/// ai-platform-keys     pk, sk                                                 keys and their list by tenant; budgets and their version
-/// ai-platform-budgets  userId                                                 balances: one item a budget and period
-/// ai-platform-ledger   pk, sk                       by-due (due, dueAt)       holds, entries, rollups, conversations
-///                                                   by-number (log, number)
-/// ai-platform-usage    userId, timestamp (number)                             attempts by the time at which they began
-/// ai-cache             id                                                     answers
+/// table                    key                          index                     holds
+/// ai-platform-keys         pk, sk                                                 keys and their list by tenant; budgets and their version
+/// ai-platform-budgets      userId                                                 balances: one item a budget and period
+/// ai-platform-ledger       pk, sk                       by-due (due, dueAt)       holds, entries, rollups, conversations
+///                                                       by-number (log, number)
+/// ai-platform-usage        userId, timestamp (number)                             attempts by the time at which they began
+/// ai-platform-idempotency  id                           by-due (due, dueAt)       claims on names, and their answers in pieces
+/// ai-cache                 id                           by-due (due, dueAt)       answers that may be given again
+/// ai-platform-limits       id                                                     buckets and slots: one item each
 /// </code>
 /// A partition's name begins with its tenant (<c>t#acme#…</c>), except where the tenant is what is looked for. Where many calls write at once, the
 /// name ends with a shard.
@@ -27,7 +29,12 @@ internal sealed class DynamoTables(string prefix)
 
     public string Usage { get; } = $"{prefix}ai-platform-usage";
 
+    /// <summary>Apart from the cache, which may be emptied at any time.</summary>
+    public string Idempotency { get; } = $"{prefix}ai-platform-idempotency";
+
     public string Cache { get; } = $"{prefix}ai-cache";
+
+    public string Limits { get; } = $"{prefix}ai-platform-limits";
 
     public const string ByDue = "by-due";
 
@@ -64,11 +71,17 @@ internal sealed class DynamoTables(string prefix)
         yield return Table(Keys, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
         yield return Table(Budgets, ("userId", KeyType.HASH, ScalarAttributeType.S));
         var ledger = Table(Ledger, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
-        Index(ledger, ByDue, "due", "dueAt");
-        Index(ledger, ByNumber, "log", "number");
+        Index(ledger, ByDue, "due", "dueAt", ProjectionType.ALL);
+        Index(ledger, ByNumber, "log", "number", ProjectionType.ALL);
         yield return ledger;
         yield return Table(Usage, ("userId", KeyType.HASH, ScalarAttributeType.S), ("timestamp", KeyType.RANGE, ScalarAttributeType.N));
-        yield return Table(Cache, ("id", KeyType.HASH, ScalarAttributeType.S));
+        yield return Table(Limits, ("id", KeyType.HASH, ScalarAttributeType.S));
+        foreach (var name in new[] { Idempotency, Cache })
+        {
+            var answers = Table(name, ("id", KeyType.HASH, ScalarAttributeType.S));
+            Index(answers, ByDue, "due", "dueAt", ProjectionType.KEYS_ONLY);
+            yield return answers;
+        }
     }
 
     private static CreateTableRequest Table(string name, params ReadOnlySpan<(string Name, KeyType Key, ScalarAttributeType Type)> keys)
@@ -83,7 +96,7 @@ internal sealed class DynamoTables(string prefix)
         return request;
     }
 
-    private static void Index(CreateTableRequest table, string name, string text, string number)
+    private static void Index(CreateTableRequest table, string name, string text, string number, ProjectionType projection)
     {
         table.AttributeDefinitions.Add(new AttributeDefinition(text, ScalarAttributeType.S));
         table.AttributeDefinitions.Add(new AttributeDefinition(number, ScalarAttributeType.N));
@@ -91,7 +104,7 @@ internal sealed class DynamoTables(string prefix)
         {
             IndexName = name,
             KeySchema = [new KeySchemaElement(text, KeyType.HASH), new KeySchemaElement(number, KeyType.RANGE)],
-            Projection = new Projection { ProjectionType = ProjectionType.ALL },
+            Projection = new Projection { ProjectionType = projection },
         });
     }
 
