@@ -119,6 +119,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         _passage = passage;
         try
         {
+            if (Target.OwnKey) return new Hold(Money.Zero);
             var hold = await attempts.Holds.ReserveAsync(origin.Caller, Row(AttemptOutcome.Unknown, default, true, null, TimeSpan.Zero), need, ct);
             Remaining = hold.Remaining;
             Warning = hold.Warning;
@@ -160,7 +161,13 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         return (TokenCounts.Of(attempts.Tokens.Count(call, Target.Model).Tokens, output), true);
     }
 
-    private LedgerRow Row(AttemptOutcome outcome, TokenCounts counts, bool estimated, string? error, TimeSpan elapsed) => new()
+    private LedgerRow Row(AttemptOutcome outcome, TokenCounts counts, bool estimated, string? error, TimeSpan elapsed)
+    {
+        var row = AtListPrice(outcome, counts, estimated, error, elapsed);
+        return Target.OwnKey ? row with { Cost = Money.Zero, Avoided = row.Cost, OwnKey = true } : row;
+    }
+
+    private LedgerRow AtListPrice(AttemptOutcome outcome, TokenCounts counts, bool estimated, string? error, TimeSpan elapsed) => new()
     {
         Tenant = origin.Caller.Tenant,
         Attempt = Id,

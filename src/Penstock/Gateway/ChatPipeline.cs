@@ -64,7 +64,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     {
         await using var passage = await AdmitAsync(http);
         var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
-        var target = router.Plan(call.Model, Router.Chat, passage.Caller);
+        var target = router.Plan(call.Model, Router.Chat, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var sent = new ProviderCall(call, target.Model, null, attempts.NextId());
         if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
         try
@@ -73,7 +73,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         }
         catch (ProviderException fault)
         {
-            throw new RefusedException(fault.ToRefusal(target.Provider.Name));
+            throw new RefusedException(fault.ToRefusal(target));
         }
     }
 
@@ -93,13 +93,14 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         var ceiling = Ceiling.Of(exchange.Target, exchange.Sent, attempts.Tokens);
         var tokens = passage.CountsTokens ? TokenEstimate.Of(exchange.Sent, attempts.Tokens) : 0;
         var hold = await exchange.Attempt.ReserveAsync(passage, tokens, ceiling.Need, http.RequestAborted);
+        if (exchange.Target.OwnKey) return exchange;
         return exchange with { Sent = exchange.Sent with { MaxOutputTokens = ceiling.CapFor(hold.Granted) } };
     }
 
     private Exchange Route(HttpContext http, Caller caller, ChatCall call)
     {
         using var step = Steps.Start("route");
-        var target = router.Plan(call.Model, Router.Chat, caller);
+        var target = router.Plan(call.Model, Router.Chat, caller, Router.OwnKeyOf(http.Request.Headers));
         var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser);
         var attempt = attempts.Start(origin, target);
         var sent = new ProviderCall(call, target.Model, target.Cap(call.MaxOutputTokens), attempt.Id);

@@ -19,7 +19,7 @@ internal sealed class Embeddings(Admission admission, Router router, AnswerCache
         await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
         var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
         var request = read(body);
-        var target = router.Plan(request.Model, Router.Embedding, passage.Caller);
+        var target = router.Plan(request.Model, Router.Embedding, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var origin = new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);
         var attempt = attempts.Start(origin, target);
 

@@ -1,3 +1,4 @@
+using Penstock.Gateway.Routing;
 using Penstock.Kernel;
 
 namespace Penstock.Gateway;
@@ -5,14 +6,16 @@ namespace Penstock.Gateway;
 /// <summary>What a client is told when a provider failed. Our credentials and quotas are the operator's business: they never look like the client's.</summary>
 internal static class ProviderFaults
 {
-    public static Refusal ToRefusal(this ProviderException fault, string provider) => fault.Fault switch
+    public static Refusal ToRefusal(this ProviderException fault, Target target) => fault.Fault switch
     {
+        ProviderFault.Unauthorized when target.OwnKey => new(RefusalKind.Unauthenticated, "provider_key_refused", $"Provider '{target.Provider.Name}' refused the key in '{Router.OwnKeyHeader}'."),
+        ProviderFault.QuotaSpent when target.OwnKey => new(RefusalKind.ProviderFailed, "provider_quota_spent", $"The quota of the key in '{Router.OwnKeyHeader}' at provider '{target.Provider.Name}' is spent.") { Retryable = false },
         ProviderFault.Rejected when fault.Status == 413 => new(RefusalKind.TooLarge, "body_too_large", fault.Message),
         ProviderFault.Rejected => new(RefusalKind.Invalid, Named(fault.Code) ?? "provider_rejected", fault.Message) { Field = fault.Field },
         ProviderFault.ModelUnknown => new(RefusalKind.NotFound, "model_not_found", fault.Message) { Field = "model" },
         ProviderFault.Limited => new(RefusalKind.Limited, "provider_rate_limited", fault.Message) { RetryAfter = fault.RetryAfter ?? TimeSpan.FromSeconds(1) },
-        ProviderFault.Unauthorized => new(RefusalKind.ProviderFailed, "provider_unauthorized", $"Provider '{provider}' refused Penstock's own credentials. Its operator must mend them.") { Retryable = false },
-        ProviderFault.QuotaSpent => new(RefusalKind.ProviderFailed, "provider_quota_spent", $"Penstock's quota at provider '{provider}' is spent. Its operator must raise it.") { Retryable = false },
+        ProviderFault.Unauthorized => new(RefusalKind.ProviderFailed, "provider_unauthorized", $"Provider '{target.Provider.Name}' refused Penstock's own credentials. Its operator must mend them.") { Retryable = false },
+        ProviderFault.QuotaSpent => new(RefusalKind.ProviderFailed, "provider_quota_spent", $"Penstock's quota at provider '{target.Provider.Name}' is spent. Its operator must raise it.") { Retryable = false },
         ProviderFault.Overloaded => new(RefusalKind.Unavailable, "provider_overloaded", fault.Message) { RetryAfter = fault.RetryAfter },
         ProviderFault.TimedOut => new(RefusalKind.ProviderTimedOut, "provider_timed_out", fault.Message),
         ProviderFault.Unreachable => new(RefusalKind.ProviderFailed, "provider_unreachable", fault.Message),

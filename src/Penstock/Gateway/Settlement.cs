@@ -18,7 +18,7 @@ internal static class Settlement
         switch (e)
         {
             case ProviderException fault:
-                var refusal = fault.ToRefusal(target.Provider.Name);
+                var refusal = fault.ToRefusal(target);
                 var nothing = fault.BilledNothing() && !attempt.Heard;
                 await attempt.BookAsync(fault.Fault == ProviderFault.CutShort ? AttemptOutcome.CutShort : AttemptOutcome.ProviderFailed, nothing ? null : call, refusal.Code);
                 return new RefusedException(refusal);

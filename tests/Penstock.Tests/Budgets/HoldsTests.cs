@@ -1,7 +1,9 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Penstock.Kernel;
 using Penstock.Sqlite;
 using Penstock.Tests.Gateway;
+using Penstock.Usage;
 using Xunit;
 
 namespace Penstock.Tests.Budgets;
@@ -71,6 +73,24 @@ public sealed class HoldsTests
         Assert.Equal(status, answer.Status);
         if (status == 400) Assert.Contains(field[1..field.IndexOf('"', 1)], answer.Text("error", "message"), StringComparison.Ordinal);
         Assert.Equal(status == 200 ? 1 : 0, host.Script.Calls.Count);
+    }
+
+    /// <summary>An agent whose tool never finds anything asks again and again: 891 times and 2,847 USD, in the case that became known.</summary>
+    [Fact]
+    public async Task A_loop_that_never_ends_by_itself_ends_at_its_budget()
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Script.Chat = (_, _) => Frames.Of(Frames.End(TokenCounts.Of(1_000, 500)));
+        // Each call costs 0.00045 USD and may cost a little more than that.
+        var key = await host.AddKeyAsync("loop", change: made => made with { MonthlyBudget = Money.FromUsd(0.0045m) });
+
+        var calls = 0;
+        var last = 200;
+        while (last == 200 && calls < 891) (last, calls) = ((await host.PostAsync("/v1/chat/completions", Asking(500), key)).Status, calls + 1);
+
+        Assert.Equal(402, last);
+        Assert.InRange(calls, 8, 11);
+        Assert.Equal(calls - 1, host.Script.Calls.Count);
     }
 
     private static string Asking(int most) => $$"""{"model": "gpt-4o-mini", "max_completion_tokens": {{most}}, "messages": [{"role": "user", "content": "hello"}]}""";

@@ -29,7 +29,8 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
     public async ValueTask<CacheTurn> OpenAsync(HttpContext http, CallOrigin origin, Attempt attempt, int? cap, CacheQuestion question)
     {
         var wish = CacheWish.Of(http, section.Current);
-        if (!wish.On) return CacheTurn.None;
+        // Who pays the provider themselves asks it themselves.
+        if (!wish.On || attempt.Target.OwnKey) return CacheTurn.None;
 
         using var step = Steps.Start("cache");
         var key = question.KeyFor(origin.Caller.Tenant, attempt.Target, cap, origin.Streamed, wish.Space);

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Http;
 using Penstock.Configuration;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -10,7 +11,11 @@ namespace Penstock.Gateway.Routing;
 /// <summary>Turns a model's name into a target. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
 internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment)
 {
+    /// <summary>The caller's own key at the provider, for this one call.</summary>
+    public const string OwnKeyHeader = "x-penstock-provider-key";
+
     private const int LongestName = 256;
+    private const int LongestOwnKey = 512;
     private const string NoPrice = "unpriced";
 
     public const string Chat = "chat";
@@ -19,13 +24,25 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
     public GatewayOptions Options => section.Current.Options;
 
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
-    public Target Plan(string name, string mode, Caller caller)
+    /// <param name="ownKey">The provider's key that the caller sent; null for the platform's.</param>
+    public Target Plan(string name, string mode, Caller caller, string? ownKey = null)
     {
         var table = section.Current;
         var target = Find(table, name, mode);
         if (caller.Key.Models is { Count: > 0 } allowed && !allowed.Contains(name) && !allowed.Contains($"{target.Provider.Name}/{target.Model}"))
             throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{name}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
-        return target;
+        if (ownKey is null) return target;
+        if (target.Provider.Dialect == Dialect.Native) throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{name}' runs in this process and takes no key. Leave the header out."));
+        return target with { Provider = table.WithKey(target.Provider.Name, ownKey), OwnKey = true };
+    }
+
+    /// <summary>The caller's own key at the provider; null where none was sent. It goes nowhere but to that provider.</summary>
+    public static string? OwnKeyOf(IHeaderDictionary headers)
+    {
+        if (headers[OwnKeyHeader].ToString() is not { Length: > 0 } key) return null;
+        return key.Length <= LongestOwnKey && key.All(c => c is > ' ' and < '\x7f')
+            ? key
+            : throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' must be one key of {LongestOwnKey} characters or fewer, without blanks."));
     }
 
     /// <summary>Whether the name leads to a target at all.</summary>

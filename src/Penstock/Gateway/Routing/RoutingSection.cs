@@ -36,7 +36,10 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
         }
 
         var options = GatewayOptions.Read(file);
-        return () => Current = new RoutingTable(providers.Values.ToDictionary(settings => settings.Name, settings => _kinds[settings.Kind].Create(settings)), aliases, tiers, options);
+        return () => Current = new RoutingTable(providers.Values.ToDictionary(settings => settings.Name, settings => _kinds[settings.Kind].Create(settings)), aliases, tiers, options)
+        {
+            WithKey = (name, key) => _kinds[providers[name].Kind].Create(providers[name] with { ApiKey = key }),
+        };
     }
 
     private IEnumerable<ProviderSettings> Shipped()

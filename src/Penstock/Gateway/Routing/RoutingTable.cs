@@ -7,6 +7,9 @@ namespace Penstock.Gateway.Routing;
 /// <param name="MaxOutputTokens">Cap of the tier or alias that led here; null for none.</param>
 internal sealed record Target(IChatProvider Provider, string Model, int? MaxOutputTokens, ModelPrice Price, string PriceVersion)
 {
+    /// <summary>The call is made with a provider key that its caller sent, who pays the provider.</summary>
+    public bool OwnKey { get; init; }
+
     public int? Cap(int? asked) => asked is { } tokens && MaxOutputTokens is { } cap ? Math.Min(tokens, cap) : asked ?? MaxOutputTokens;
 }
 
@@ -24,6 +27,9 @@ internal sealed record RoutingTable(IReadOnlyDictionary<string, IChatProvider> P
 {
     public const string Standard = "standard";
     public const string Local = "local";
+
+    /// <summary>The provider of this name with another key.</summary>
+    public Func<string, string, IChatProvider> WithKey { get; init; } = (name, _) => throw new InvalidOperationException($"Provider '{name}' is not configured.");
 
     /// <summary>
     /// Tiers as they stand without configuration: Bedrock's ids where Bedrock is configured, else the nearest model of the vendor that is,
