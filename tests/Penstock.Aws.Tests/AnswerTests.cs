@@ -134,6 +134,19 @@ public sealed class AnswerTests(Emulator emulator) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_answer_that_is_put_anew_while_the_old_one_is_dropped_stays()
+    {
+        var (store, faults) = (new DynamoCacheStore(_database), new FaultyHttp(_ => null));
+        using var database = Emulator.Connect(_options, faults);
+        await store.PutAsync(Name.Tenant, new CacheKey("k"), Answer(Now), Ct);
+        faults.BeforeNext("DeleteItem", () => store.PutAsync(Name.Tenant, new CacheKey("k"), Answer(Now.AddDays(1)), Ct));
+
+        Assert.Equal(0, await new DynamoCacheStore(database).TrimAsync(Now, 0, Ct));
+
+        Assert.NotNull(await store.FindAsync(Name.Tenant, new CacheKey("k"), Now, Ct));
+    }
+
+    [Fact]
     public async Task The_index_by_which_answers_are_dropped_holds_no_bodies()
     {
         foreach (var name in new[] { _database.Tables.Idempotency, _database.Tables.Cache })

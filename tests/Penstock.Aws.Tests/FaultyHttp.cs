@@ -34,7 +34,7 @@ internal enum Fault
 internal sealed class FaultyHttp(Func<string, Fault?> decide) : HttpClientFactory
 {
     private readonly ConcurrentDictionary<Fault, int> _made = new();
-    private Func<Task>? _meanwhile;
+    private Meanwhile? _meanwhile;
 
     /// <summary>How many of each were made.</summary>
     public IReadOnlyDictionary<Fault, int> Made => _made;
@@ -67,7 +67,10 @@ internal sealed class FaultyHttp(Func<string, Fault?> decide) : HttpClientFactor
     }
 
     /// <summary>What another does between this node's reads and its next transaction.</summary>
-    public void BeforeNextTransaction(Func<Task> meanwhile) => _meanwhile = meanwhile;
+    public void BeforeNextTransaction(Func<Task> meanwhile) => BeforeNext("TransactWriteItems", meanwhile);
+
+    /// <summary>What another does just before the next call of an operation.</summary>
+    public void BeforeNext(string operation, Func<Task> meanwhile) => _meanwhile = new Meanwhile(operation, meanwhile);
 
     public override HttpClient CreateHttpClient(IClientConfig clientConfig) => new(new Handler(this));
 
@@ -80,12 +83,14 @@ internal sealed class FaultyHttp(Func<string, Fault?> decide) : HttpClientFactor
         Content = new StringContent($$"""{"__type":"com.amazonaws.dynamodb.v20120810#{{type}}","message":"made by a test"{{reasons}}}""", Encoding.UTF8, "application/x-amz-json-1.0"),
     };
 
+    private sealed record Meanwhile(string Operation, Func<Task> RunAsync);
+
     private sealed class Handler(FaultyHttp owner) : DelegatingHandler(new SocketsHttpHandler())
     {
         protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
         {
             var operation = request.Headers.GetValues("X-Amz-Target").Single().Split('.')[^1];
-            if (operation == "TransactWriteItems" && Interlocked.Exchange(ref owner._meanwhile, null) is { } meanwhile) await meanwhile();
+            if (owner._meanwhile?.Operation == operation && Interlocked.Exchange(ref owner._meanwhile, null) is { } meanwhile) await meanwhile.RunAsync();
             var fault = owner.Decide(operation);
             switch (fault)
             {
