@@ -106,6 +106,22 @@ public sealed class LimitTests(Emulator emulator) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_node_whose_clock_is_behind_takes_no_refill_and_takes_none_from_others()
+    {
+        var ahead = _time.GetUtcNow() + TimeSpan.FromSeconds(5);
+        var (clock, bucket) = (new ManualTime(ahead), new BucketTake("a", 10, 1, 1));
+        var (here, behind) = (Node(time: clock), Node());
+        await TakeAsync(here, [bucket with { Amount = 10 }], [], "l");
+
+        var refused = await TakeAsync(behind, [bucket], [], "l");
+        Assert.Equal((0, TimeSpan.FromSeconds(6)), (refused.Refusing, refused.Wait));
+        await behind.ReturnAsync(Request([bucket with { Amount = -1 }], [], "l"), Ct);
+
+        clock.Advance(TimeSpan.FromSeconds(3));
+        Assert.Equal(2, (await TakeAsync(here, [bucket with { Amount = 0 }], [], "l")).Left[0], 0.001);
+    }
+
+    [Fact]
     public async Task Leases_of_nodes_that_died_are_cleared_away_however_many()
     {
         SlotTake[] slots = [new("s", 60)];
@@ -136,10 +152,10 @@ public sealed class LimitTests(Emulator emulator) : IAsyncLifetime
 
     private async Task<double> LeftAsync() => (await TakeAsync(_plain, [Bucket with { Amount = 0 }], [], "look")).Left[0];
 
-    private DynamoLimitStore Node(FaultyHttp? faults = null)
+    private DynamoLimitStore Node(FaultyHttp? faults = null, ManualTime? time = null)
     {
         var database = Emulator.Connect(_options, faults);
         _open.Add(database);
-        return new DynamoLimitStore(database, _time);
+        return new DynamoLimitStore(database, time ?? _time);
     }
 }
