@@ -16,20 +16,23 @@ internal enum RecordingState
     /// <summary>All that came was read, and no end will come.</summary>
     Failed,
 
-    /// <summary>This reader fell too far behind the others: what it would read next is gone.</summary>
+    /// <summary>This reader fell too far behind: what it would read next is gone.</summary>
     Lost,
 }
 
 /// <summary>
-/// An answer apart from any client: one writer appends to it, and any number of readers copy from its start, each at its own pace. It holds at most
-/// <paramref name="mostHeld"/> bytes. Up to there it is whole, and nobody waits for anybody. Past it the start is dropped: nobody can join any more, the
-/// writer keeps pace with the fastest reader, and one that falls behind by more is lost.
+/// An answer apart from any client: one writer appends to it, and any number of readers copy from its start, each at its own pace. Up to
+/// <paramref name="mostHeld"/> bytes it is whole, and nobody waits for anybody. Past them nobody can join any more, the writer keeps pace with the fastest
+/// reader, what all have read is dropped, and a reader that is <see cref="Patience"/> times as much behind is lost.
 /// </summary>
 /// <param name="abandon">Called once when the last reader leaves before the end; null where the work goes on without readers.</param>
 internal sealed class Recording(int mostHeld, Action? abandon)
 {
     /// <summary>Longest answer that stays whole, in bytes; default of every recording.</summary>
     public const int MostHeld = 8 * 1024 * 1024;
+
+    /// <summary>How far behind a reader may be, in answers of the largest size that stays whole: what one client's network swallows at once is no other's fault.</summary>
+    private const int Patience = 8;
 
     /// <summary>Bytes a reader takes at once.</summary>
     private const int MostRead = 64 * 1024;
@@ -42,6 +45,7 @@ internal sealed class Recording(int mostHeld, Action? abandon)
     private RecordedHead? _head;
     private long _first;
     private long _held;
+    private long _length;
     private bool _ended;
     private bool _failed;
     private bool _abandoned;
@@ -125,7 +129,7 @@ internal sealed class Recording(int mostHeld, Action? abandon)
     {
         lock (_lock)
         {
-            if (_first > 0) return null;
+            if (_length > mostHeld) return null;
             var whole = new byte[_held];
             var at = 0;
             foreach (var chunk in _chunks)
@@ -143,7 +147,7 @@ internal sealed class Recording(int mostHeld, Action? abandon)
     {
         lock (_lock)
         {
-            if (_first > 0 || _abandoned) return null;
+            if (_length > mostHeld || _abandoned) return null;
             var reader = new Reader(this);
             _readers.Add(reader);
             return reader;
@@ -165,21 +169,23 @@ internal sealed class Recording(int mostHeld, Action? abandon)
         {
             _chunks.Add(bytes.ToArray());
             _held += bytes.Length;
+            _length += bytes.Length;
             Signal(ref _written);
             return Trim() ? null : _read.Task;
         }
     }
 
-    /// <summary>Drops what is too much and was read by somebody, or by all there are. False where too much is left.</summary>
+    /// <summary>Drops what nobody needs, or too slow a reader. False where the writer is to wait for the fastest.</summary>
     private bool Trim()
     {
         if (_held <= mostHeld) return true;
+        var slowest = _readers.Count == 0 ? long.MaxValue : _readers.Min(reader => reader.Next);
         var fastest = _readers.Count == 0 ? long.MaxValue : _readers.Max(reader => reader.Next);
         var drop = 0;
-        while (drop < _chunks.Count && _held > mostHeld && _first + drop < fastest) _held -= _chunks[drop++].Length;
+        while (drop < _chunks.Count && _held > mostHeld && _first + drop < (_held > mostHeld * (long)Patience ? fastest : slowest)) _held -= _chunks[drop++].Length;
         _chunks.RemoveRange(0, drop);
         _first += drop;
-        return _held <= mostHeld;
+        return _readers.Count == 0 || _length - _readers.Max(reader => reader.Read) <= mostHeld;
     }
 
     private RecordingState? Take(Reader reader, List<ReadOnlyMemory<byte>> into)
@@ -190,6 +196,7 @@ internal sealed class Recording(int mostHeld, Action? abandon)
         {
             into.Add(_chunks[at]);
             taken += _chunks[at].Length;
+            reader.Read += _chunks[at].Length;
             reader.Next++;
         }
 
@@ -222,6 +229,9 @@ internal sealed class Recording(int mostHeld, Action? abandon)
 
         /// <summary>Number of the next chunk; the recording's to change.</summary>
         internal long Next { get; set; }
+
+        /// <summary>Bytes read so far.</summary>
+        internal long Read { get; set; }
 
         /// <summary>Waits until there is something to say. Replaces what <paramref name="into"/> holds.</summary>
         public async ValueTask<RecordingState> ReadAsync(List<ReadOnlyMemory<byte>> into, CancellationToken ct)

@@ -97,6 +97,30 @@ public sealed class RecordingTests
 
         Assert.Null(recording.Attach());
         Assert.Null(recording.Whole());
+        await AppendAsync(recording, "c");
+        Assert.Equal((RecordingState.More, "c"), await ReadAsync(fast));
+        Assert.Equal(Held + 61, (await ReadAsync(slow)).Text.Length);
+    }
+
+    [Fact]
+    public async Task A_reader_that_is_eight_times_the_bound_behind_is_lost_and_no_other()
+    {
+        var recording = Make();
+        var slow = recording.Attach()!;
+        var fast = recording.Attach()!;
+        for (var i = 0; i < 8; i++)
+        {
+            await AppendAsync(recording, new string('a', Held));
+            await ReadAsync(fast);
+        }
+
+        Assert.Equal(8 * Held, (await ReadAsync(slow)).Text.Length);
+        for (var i = 0; i < 9; i++)
+        {
+            await AppendAsync(recording, new string('b', Held));
+            Assert.Equal(Held, (await ReadAsync(fast)).Text.Length);
+        }
+
         Assert.Equal(RecordingState.Lost, (await ReadAsync(slow)).State);
         await AppendAsync(recording, "c");
         Assert.Equal((RecordingState.More, "c"), await ReadAsync(fast));

@@ -72,6 +72,20 @@ public sealed class SingleFlightTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_call_that_comes_while_the_answer_is_being_kept_makes_no_other()
+    {
+        var kept = new TaskCompletionSource();
+        await using var host = await GatewayHost.StartAsync(services => services.AddSingleton<ICacheStore>(new SlowStore(kept.Task)), config: """{"cache": {"default": "on"}}""");
+        var first = await host.ChatAsync();
+
+        var second = await host.ChatAsync();
+        kept.SetResult();
+
+        Assert.Equal(("miss", "shared", first.Body), (Said(first), Said(second), second.Body));
+        Assert.Single(host.Script.Calls);
+    }
+
+    [Fact]
     public async Task A_follower_gets_the_stream_as_it_comes_from_its_start()
     {
         _host.Script.Chat = (_, ct) => Frames.From(_vendor, ct);
@@ -295,6 +309,16 @@ public sealed class SingleFlightTests : IAsyncLifetime
     {
         await LandedAsync();
         Assert.DoesNotContain(_host.Log.Lines, line => line.Level >= LogLevel.Error);
+    }
+
+    /// <summary>Knows nothing, and takes its time to learn.</summary>
+    private sealed class SlowStore(Task until) : ICacheStore
+    {
+        public Task<CachedAnswer?> FindAsync(TenantId tenant, CacheKey key, DateTimeOffset now, CancellationToken ct) => Task.FromResult<CachedAnswer?>(null);
+
+        public Task PutAsync(TenantId tenant, CacheKey key, CachedAnswer answer, CancellationToken ct) => until.WaitAsync(ct);
+
+        public Task<int> TrimAsync(DateTimeOffset now, long mostBytes, CancellationToken ct) => Task.FromResult(0);
     }
 
     /// <summary>Until no call is in flight any more: an answer is kept beside its way to the client.</summary>
