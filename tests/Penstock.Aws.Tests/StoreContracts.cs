@@ -10,6 +10,7 @@ using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Limits;
 using Penstock.Usage;
+using Xunit;
 
 namespace Penstock.Aws.Tests;
 
@@ -94,6 +95,24 @@ public sealed class DynamoHardCapTests(Emulator emulator) : HardCapContract
     private readonly OpenedTables _tables = new(emulator);
 
     protected override int Decisions => 1_600;
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoBudgetPropertyTests(Emulator emulator, ITestOutputHelper output) : BudgetProperties(output)
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override int Cases => 25;
+
+    protected override int ConcurrentCases => 5;
+
+    // Each time a budget is made anew, those that run hold on one balance more, and a transaction has a hundred items.
+    protected override int MostChanges => 60;
+
+    protected override bool IsTooBusy(Exception e) => e is DynamoBusyException;
 
     protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
 

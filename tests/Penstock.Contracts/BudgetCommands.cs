@@ -58,8 +58,8 @@ internal static class BudgetCommands
         from model in Number(2)
         from wanted in Gen.Choose(1, MostNanos)
         from least in Gen.Elements(1, 50, 100)
-        from implied in Gen.Frequency((3, Gen.Constant<int?>(null)), (1, Gen.Choose(0, 2 * MostNanos).Select(limit => (int?)limit)))
-        select (BudgetCommand)new BudgetCommand.Reserve(attempt, key, user, model, wanted, least, implied);
+        // A key carries its budget for life: the first of the two has one, and the other none.
+        select (BudgetCommand)new BudgetCommand.Reserve(attempt, key, user, model, wanted, least, key == 0 ? 2 * MostNanos : null);
 
     private static Gen<BudgetCommand> Settles =>
         from attempt in Number(Attempts)

@@ -22,10 +22,16 @@ public abstract class BudgetProperties(ITestOutputHelper output) : LedgerContrac
 
     protected virtual int ConcurrentCases => 25;
 
+    /// <summary>How often a budget may be changed, made and removed under one running call; a store whose transactions are bounded says how often.</summary>
+    protected virtual int MostChanges => int.MaxValue;
+
+    /// <summary>How a store that many nodes share gives up a reservation among too many others; nothing may be held then. Most never do.</summary>
+    protected virtual bool IsTooBusy(Exception e) => false;
+
     [Fact]
     public Task Any_interleaving_of_reserve_settle_expire_reprice_and_limits_ends_where_the_model_ends() => CheckAsync(Cases, BudgetCommands.Any, async commands =>
     {
-        var run = new BudgetRun(Budgets, Usage, NextTenant(), Ct);
+        var run = new BudgetRun(Budgets, Usage, NextTenant(), IsTooBusy, MostChanges, Ct);
         await run.CleanedUpAsync(async () =>
         {
             foreach (var command in commands) await run.DoAsync(command);
@@ -36,7 +42,7 @@ public abstract class BudgetProperties(ITestOutputHelper output) : LedgerContrac
     [Fact]
     public Task Whatever_runs_at_once_no_reservation_passes_a_cap_and_every_balance_is_the_fold_of_the_ledger() => CheckAsync(ConcurrentCases, BudgetRace.Any, async race =>
     {
-        var run = new BudgetRun(Budgets, Usage, NextTenant(), Ct);
+        var run = new BudgetRun(Budgets, Usage, NextTenant(), IsTooBusy, MostChanges, Ct);
         await run.CleanedUpAsync(() => race.RunAsync(run));
     });
 

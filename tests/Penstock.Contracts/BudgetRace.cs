@@ -85,7 +85,7 @@ internal sealed record BudgetRace(RacingCall[][] Callers, int[] Limits)
         {
             var call = calls[i];
             var request = BudgetCommands.Request(run.Tenant, new BudgetCommand.Reserve((caller * 1000) + i, call.Key, call.User, call.Model, call.Wanted, call.Least, null), Now) with { ExpiresAt = call.Late ? Now : Now.AddDays(1) };
-            var reservation = await run.Store.ReserveAsync(request, run.Ct);
+            if (await ReserveAsync(run, request) is not { } reservation) continue;
             Assert.All(reservation.Budgets.Where(status => status.Budget.Hard && reservation.Granted is not null), status => Assert.True(status.Remaining >= Money.Zero, $"{status} after {request.Wanted} was granted"));
             if (reservation.Granted is not { } granted)
             {
@@ -95,6 +95,19 @@ internal sealed record BudgetRace(RacingCall[][] Callers, int[] Limits)
 
             Assert.InRange(granted.NanoDollars, request.Least.NanoDollars, request.Wanted.NanoDollars);
             done.Add((request, granted, await EndAsync(run, request, granted, call)));
+        }
+    }
+
+    /// <returns>Null where the store was too busy.</returns>
+    private static async Task<Reservation?> ReserveAsync(BudgetRun run, HoldRequest request)
+    {
+        try
+        {
+            return await run.Store.ReserveAsync(request, run.Ct);
+        }
+        catch (Exception e) when (run.TooBusy(e))
+        {
+            return null;
         }
     }
 
@@ -125,7 +138,7 @@ internal sealed record BudgetRace(RacingCall[][] Callers, int[] Limits)
     private static async Task ChangeLimitsAsync(BudgetRun run, CancellationToken over)
     {
         var scope = new BudgetScope(BudgetScopeKind.Project, "p1");
-        for (var limit = 1; !over.IsCancellationRequested; limit++)
+        for (var limit = 1; limit <= run.MostChanges && !over.IsCancellationRequested; limit++)
         {
             await run.Store.PutAsync(Cap(run.Tenant, scope, BudgetPeriod.Week, limit) with { Hard = false }, run.Ct);
             if (limit % 3 == 0) await run.Store.RemoveAsync(run.Tenant, scope, BudgetPeriod.Week, run.Ct);

@@ -6,7 +6,9 @@ using Xunit;
 namespace Penstock.Contracts;
 
 /// <summary>A store and its model side by side, for one tenant.</summary>
-internal sealed class BudgetRun(IBudgetStore store, IUsageStore usage, TenantId tenant, CancellationToken ct)
+/// <param name="mostChanges">How often a budget may be changed under one running call.</param>
+/// <param name="tooBusy">Whether the store says so that it gave up a reservation among too many others, and that nothing is held.</param>
+internal sealed class BudgetRun(IBudgetStore store, IUsageStore usage, TenantId tenant, Func<Exception, bool> tooBusy, int mostChanges, CancellationToken ct)
 {
     private const int Page = 500;
     private static readonly DateTimeOffset Doomsday = new(2200, 1, 1, 0, 0, 0, TimeSpan.Zero);
@@ -15,6 +17,10 @@ internal sealed class BudgetRun(IBudgetStore store, IUsageStore usage, TenantId 
     private DateTimeOffset _now = BudgetCommands.Start;
 
     public IBudgetStore Store => store;
+
+    public Func<Exception, bool> TooBusy => tooBusy;
+
+    public int MostChanges => mostChanges;
 
     public BudgetModel Model => _model;
 

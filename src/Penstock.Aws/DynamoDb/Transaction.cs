@@ -7,7 +7,12 @@ internal sealed class Transaction
 {
     public const int Most = 100;
 
+    private readonly HashSet<string> _once = [];
+
     public List<TransactWriteItem> Writes { get; } = [];
+
+    /// <summary>True the first time: DynamoDB takes one write of an item.</summary>
+    public bool Once(string item) => _once.Add(item);
 
     public int Put(string table, Item item, string? condition = null, Item? values = null) => Add(new TransactWriteItem
     {

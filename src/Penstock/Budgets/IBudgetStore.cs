@@ -65,7 +65,7 @@ public sealed record HoldRequest
     /// </summary>
     public required LedgerRow Unsettled { get; init; }
 
-    /// <summary>Budgets the caller's key carries itself; a stored one of the same scope and period comes before.</summary>
+    /// <summary>Budgets the caller's key carries itself, the same for every call of the key; a stored one of the same scope and period comes before.</summary>
     public IReadOnlyList<Budget> Implied { get; init; } = [];
 
     /// <summary>The most the call can cost.</summary>

@@ -28,7 +28,8 @@ internal sealed class AlertItems(DynamoDatabase database)
         foreach (var threshold in thresholds)
         {
             var id = AlertRules.IdOf(status.Budget, status.Window, threshold);
-            if (_raised.ContainsKey(id)) continue;
+            // A call may hold on two balances of one budget: on that of its key's own, and on that of the stored one that came in its place.
+            if (_raised.ContainsKey(id) || !transaction.Once(id)) continue;
             raised.Add((transaction.Put(database.Tables.Ledger, Write(new BudgetAlert(id, status.Budget, status.Window, threshold, status.Spent, at, [], 0)), IsNew), id));
         }
 
