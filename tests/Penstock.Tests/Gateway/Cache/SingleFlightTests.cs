@@ -75,7 +75,7 @@ public sealed class SingleFlightTests : IAsyncLifetime
     public async Task A_call_that_comes_while_the_answer_is_being_kept_makes_no_other()
     {
         var kept = new TaskCompletionSource();
-        await using var host = await GatewayHost.StartAsync(services => services.AddSingleton<ICacheStore>(new SlowStore(kept.Task)), config: """{"cache": {"default": "on"}}""");
+        await using var host = await GatewayHost.StartAsync(change: services => services.AddSingleton<ICacheStore>(new SlowStore(kept.Task)), config: """{"cache": {"default": "on"}}""");
         var first = await host.ChatAsync();
 
         var second = await host.ChatAsync();
