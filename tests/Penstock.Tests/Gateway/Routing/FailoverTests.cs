@@ -1,7 +1,6 @@
 using System.Text;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Budgets;
-using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Kernel;
 using Penstock.Keys;
