@@ -35,6 +35,18 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
 
     public Target Target { get; } = target;
 
+    /// <summary>Why this target, where it is not plainly the first of its plan.</summary>
+    public string? Decision { get; init; }
+
+    /// <summary>Tells the target what becomes of the call; null where none is made.</summary>
+    public TargetCall? Entered { get; set; }
+
+    /// <summary>True once anything of its answer goes to the client: nobody else can answer then.</summary>
+    public bool Begun { get; set; }
+
+    /// <summary>True where it is booked and nobody else is asked.</summary>
+    public bool Final { get; private set; }
+
     public bool Booked { get; private set; }
 
     /// <summary>As it stands in the ledger; null until it does.</summary>
@@ -58,6 +70,8 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     public void Meter(in ProviderFrame frame)
     {
         Heard = true;
+        Entered?.Heard(time);
+        if (HeldBack.IsContent(frame)) Entered?.Answering();
         foreach (var update in frame.Updates) Meter(update);
     }
 
@@ -65,6 +79,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     public void Meter(TokenCounts counts, bool estimated)
     {
         Heard = true;
+        Entered?.Heard(time);
         _usage = new UsageReported(counts.Bounded(), Final: true);
         _estimated = estimated;
     }
@@ -74,10 +89,12 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     /// </summary>
     /// <param name="call">What was asked, to count where the provider did not; null where the provider did no work.</param>
     /// <param name="error">Code of the refusal the client gets, null where the answer was complete.</param>
-    public async Task<Receipt> BookAsync(AttemptOutcome outcome, ChatCall? call, string? error = null)
+    /// <param name="final">False where another target may be asked in its place.</param>
+    public async Task<Receipt> BookAsync(AttemptOutcome outcome, ChatCall? call, string? error = null, bool final = true)
     {
         if (Booked) throw new InvalidOperationException($"Attempt {Id} is booked already.");
-        Booked = true;
+        (Booked, Final) = (true, final);
+        if (outcome == AttemptOutcome.Completed) Entered?.Succeeded();
 
         var elapsed = time.GetElapsedTime(_started);
         if (!Sent) call = null;
@@ -92,7 +109,8 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         finally
         {
             // Before the client sees the end: whoever sends one call after another never meets their own last one.
-            if (_passage is not null) await _passage.SettleAsync(counts.Total);
+            _passage?.Use(counts.Total);
+            if (final && _passage is not null) await _passage.SettleAsync();
         }
 
         BookedAs = row;
@@ -112,7 +130,9 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         BookedAs = row;
     }
 
-    /// <summary>Takes the tokens and the slot it needs and holds what it may cost; throws 429 or 402 where they are not left, and nothing is taken then.</summary>
+    /// <summary>
+    /// Takes the tokens and the slot, where the request has none yet, and holds what it may cost; throws 429 or 402 where they are not left, and nothing is taken then.
+    /// </summary>
     public async ValueTask<Hold> ReserveAsync(Passage passage, long tokens, Need need, CancellationToken ct)
     {
         await passage.TakeAsync(tokens, ct);
@@ -191,5 +211,6 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         Streamed = origin.Streamed,
         Conversation = origin.Conversation,
         EndUser = origin.EndUser,
+        Decision = Decision,
     };
 }

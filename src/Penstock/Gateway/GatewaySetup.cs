@@ -13,7 +13,12 @@ internal static class GatewaySetup
     {
         services.AddSingleton<RoutingSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
+        services.AddSingleton<TargetStates>();
+        services.AddSingleton(new Chance());
         services.AddSingleton<Router>();
+        services.AddSingleton<Failover>();
+        services.AddSingleton<TargetMetrics>();
+        services.AddSingleton<TargetEndpoints>();
         services.AddSingleton(provider =>
         {
             var router = provider.GetRequiredService<Router>();
@@ -45,5 +50,8 @@ internal static class GatewaySetup
         services.GetRequiredService<EmbeddingEndpoints>().Map(routes);
         services.GetRequiredService<TaskEndpoints>().Map(routes);
         services.GetRequiredService<AiEndpoint>().Map(routes);
+        services.GetRequiredService<TargetEndpoints>().Map(routes);
+        // Nobody asks for the gauges; they are there to be read.
+        services.GetRequiredService<TargetMetrics>();
     }
 }
