@@ -9,7 +9,7 @@ using Penstock.Usage;
 namespace Penstock.Gateway.Routing;
 
 /// <summary>Turns a model's name into a target. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
-internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment)
+internal sealed partial class Router(RoutingSection section, PriceSection prices, MasterKeys masterKeys, EnvironmentKeys environment)
 {
     /// <summary>The caller's own key at the provider, for this one call.</summary>
     public const string OwnKeyHeader = "x-penstock-provider-key";
@@ -24,16 +24,14 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
     public GatewayOptions Options => section.Current.Options;
 
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
-    /// <param name="ownKey">The provider's key that the caller sent; null for the platform's.</param>
+    /// <param name="ownKey">The provider's key that the caller sent; null for the one that is stored for them, else the platform's.</param>
     public Target Plan(string name, string mode, Caller caller, string? ownKey = null)
     {
         var table = section.Current;
         var target = Find(table, name, mode);
         if (caller.Key.Models is { Count: > 0 } allowed && !allowed.Contains(name) && !allowed.Contains($"{target.Provider.Name}/{target.Model}"))
             throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{name}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
-        if (ownKey is null) return target;
-        if (target.Provider.Dialect == Dialect.Native) throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{name}' runs in this process and takes no key. Leave the header out."));
-        return target with { Provider = table.WithKey(target.Provider.Name, ownKey), OwnKey = true };
+        return PaidFor(table, target, caller, ownKey);
     }
 
     /// <summary>The caller's own key at the provider; null where none was sent. It goes nowhere but to that provider.</summary>
@@ -87,6 +85,15 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
 
     /// <summary>Where embeddings go that name no model.</summary>
     public string DefaultEmbedding => section.Current.Providers.ContainsKey("openai") ? "text-embedding-3-small" : RoutingTable.Local;
+
+    /// <summary>With the key that the caller sent, else the one stored for them at the target's provider, else the platform's as it is.</summary>
+    private Target PaidFor(RoutingTable table, Target target, Caller caller, string? sent)
+    {
+        var provider = target.Provider;
+        if (provider.Dialect == Dialect.Native)
+            return sent is null ? target : throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{target.Model}' runs in this process and takes no key. Leave the header out."));
+        return (sent ?? masterKeys.Open(caller, provider.Name)) is { } key ? target with { Provider = table.WithKey(provider.Name, key), OwnKey = true, StoredKey = sent is null } : target;
+    }
 
     private Target Find(RoutingTable table, string name, string mode)
     {

@@ -7,8 +7,11 @@ namespace Penstock.Gateway.Routing;
 /// <param name="MaxOutputTokens">Cap of the tier or alias that led here; null for none.</param>
 internal sealed record Target(IChatProvider Provider, string Model, int? MaxOutputTokens, ModelPrice Price, string PriceVersion)
 {
-    /// <summary>The call is made with a provider key that its caller sent, who pays the provider.</summary>
+    /// <summary>The call is made with a provider key of its caller's, who pays the provider.</summary>
     public bool OwnKey { get; init; }
+
+    /// <summary>That key is stored here; else it came with the call.</summary>
+    public bool StoredKey { get; init; }
 
     public int? Cap(int? asked) => asked is { } tokens && MaxOutputTokens is { } cap ? Math.Min(tokens, cap) : asked ?? MaxOutputTokens;
 }
