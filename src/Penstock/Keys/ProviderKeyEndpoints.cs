@@ -16,17 +16,15 @@ internal sealed record KeyedProviders(Func<IReadOnlyCollection<string>> Names);
 internal sealed class ProviderKeyEndpoints(ProviderKeys providerKeys, KeyAdmin admin, KeyedProviders known)
 {
     private const int MaxBody = 16 * 1024;
-    private const string OfKey = "/v1/auth/keys/{id}/providers/{provider}";
-    private const string OfTenant = "/v1/auth/providers/{provider}";
 
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapPut(OfKey, http => PutAsync(http, KeyAsync));
-        routes.MapGet(OfKey, http => GetAsync(http, KeyAsync));
-        routes.MapDelete(OfKey, http => RemoveAsync(http, KeyAsync));
-        routes.MapPut(OfTenant, http => PutAsync(http, TenantAsync));
-        routes.MapGet(OfTenant, http => GetAsync(http, TenantAsync));
-        routes.MapDelete(OfTenant, http => RemoveAsync(http, TenantAsync));
+        routes.MapPut("/v1/auth/keys/{id}/providers/{provider}", http => PutAsync(http, KeyAsync));
+        routes.MapGet("/v1/auth/keys/{id}/providers/{provider}", http => GetAsync(http, KeyAsync));
+        routes.MapDelete("/v1/auth/keys/{id}/providers/{provider}", http => RemoveAsync(http, KeyAsync));
+        routes.MapPut("/v1/auth/providers/{provider}", http => PutAsync(http, TenantAsync));
+        routes.MapGet("/v1/auth/providers/{provider}", http => GetAsync(http, TenantAsync));
+        routes.MapDelete("/v1/auth/providers/{provider}", http => RemoveAsync(http, TenantAsync));
     }
 
     private async Task<ProviderKeyName> KeyAsync(HttpContext http)

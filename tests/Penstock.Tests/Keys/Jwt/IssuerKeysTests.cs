@@ -13,8 +13,11 @@ namespace Penstock.Tests.Keys.Jwt;
 public sealed class IssuerKeysTests : IAsyncLifetime
 {
     private readonly ManualTime _time = new();
-    private readonly TestKey _first = TestKey.Rsa("k1");
-    private readonly TestKey _second = TestKey.Rsa("k2");
+    private static readonly TestKey Pair = TestKey.Rsa("k1");
+    private static readonly TestKey NextPair = TestKey.Rsa("k2");
+
+    private readonly TestKey _first = Pair;
+    private readonly TestKey _second = NextPair;
     private readonly JwksHttp _http;
     private readonly IssuerSection _section;
     private readonly Tokens _tokens;
@@ -234,7 +237,7 @@ public sealed class IssuerKeysTests : IAsyncLifetime
     }
 
     private void Configure(string more = "") =>
-        Assert.Empty(_section.Read($$"""{"issuers": {"pool": {"issuer": "{{_issuer.Url}}", "clientIds": ["{{Claims.Client}}"]{{(more.Length == 0 ? "" : ", " + more)}}}}}"""));
+        Assert.Empty(_section.Read($$"""{"issuers": {"pool": {"issuer": "{{_issuer.Url}}", "clientIds": ["{{Claims.Client}}"]{{(more.Length == 0 ? "" : ", " + more)}} } } }"""));
 
     private string Token(TestKey key, string more = "", int minutes = 10) => key.Sign(Claims.Access(_issuer.Url, _time.GetUtcNow(), more, minutes: minutes));
 

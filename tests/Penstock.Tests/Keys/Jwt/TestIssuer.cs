@@ -24,6 +24,7 @@ internal sealed class TestIssuer : IAsyncDisposable
     private TestIssuer(WebApplication app)
     {
         _app = app;
+        Answer = http => http.Response.WriteAsync(Jwks);
         app.MapGet(Pool + "/.well-known/openid-configuration", http => http.Response.WriteAsync(Discovery ?? $$"""{"issuer": "{{Url}}", "jwks_uri": "{{Url}}/.well-known/jwks.json", "scopes_supported": ["openid"]}"""));
         app.MapGet(Pool + "/.well-known/jwks.json", http =>
         {
@@ -31,7 +32,6 @@ internal sealed class TestIssuer : IAsyncDisposable
             return Answer(http);
         });
         app.MapGet("/elsewhere", http => http.Response.WriteAsync(Jwks));
-        Answer = http => http.Response.WriteAsync(Jwks);
     }
 
     public string Url { get; private set; } = "";

@@ -15,7 +15,9 @@ namespace Penstock.Tests.Keys.Jwt;
 public sealed class TokensTests : IAsyncLifetime
 {
     private readonly ManualTime _time = new();
-    private readonly TestKey _key = TestKey.Rsa("k1");
+    private static readonly TestKey Pair = TestKey.Rsa("k1");
+
+    private readonly TestKey _key = Pair;
     private readonly JwksHttp _http;
     private readonly IssuerSection _section;
     private readonly Tokens _tokens;
@@ -125,7 +127,7 @@ public sealed class TokensTests : IAsyncLifetime
         await RefusedAsync($"{parts[0]}.{parts[1]}.{parts[2]}=", "base64url");
         await RefusedAsync($"{parts[0]}.{parts[1]}.{parts[2]} ", "base64url");
         await RefusedAsync($"{parts[0]}.{parts[1]}a.{parts[2]}", "payload");
-        await RefusedAsync(_key.Sign($$"""{"pad": "{{new string('a', 16_000)}}", {{Claims.Access(_issuer.Url, Now)[1..]}"""), "longer");
+        await RefusedAsync(_key.Sign($$"""{"pad": "{{new string('a', 16_000)}}", {{Claims.Access(_issuer.Url, Now)[1..]}}"""), "longer");
         await RefusedAsync(_key.Sign(Claims.Access(_issuer.Url, Now, "\"sub\": \"somebody else\"")), "twice");
         await RefusedAsync(_key.Sign("""{"sub": "a"}"""), "iss");
         Assert.Equal(0, _issuer.Asked);
@@ -295,7 +297,7 @@ public sealed class TokensTests : IAsyncLifetime
     }
 
     private void Configure(string more = "") => Assert.Empty(_section.Read(
-        $$"""{"issuers": {"pool": {"issuer": "{{_issuer.Url}}", "clientIds": ["{{Claims.Client}}"], "tokenUse": "access"{{(more.Contains("scopePrefix", StringComparison.Ordinal) ? "" : ", \"scopePrefix\": \"penstock/\"")}}{{(more.Length == 0 ? "" : ", " + more)}}}}}"""));
+        $$"""{"issuers": {"pool": {"issuer": "{{_issuer.Url}}", "clientIds": ["{{Claims.Client}}"], "tokenUse": "access"{{(more.Contains("scopePrefix", StringComparison.Ordinal) ? "" : ", \"scopePrefix\": \"penstock/\"")}}{{(more.Length == 0 ? "" : ", " + more)}} } } }"""));
 
     private string Token() => _key.Sign(Claims.Access(_issuer.Url, Now));
 
