@@ -10,6 +10,7 @@ using Penstock.Http;
 using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Keys.Jwt;
 using Penstock.Limits;
 using Penstock.Usage;
 
@@ -55,6 +56,13 @@ public static class PenstockSetup
 
     /// <summary>Where each tier and alias leads under the configuration in force, a line each.</summary>
     public static IReadOnlyList<string> DescribeRouting(this IServiceProvider services) => services.GetRequiredService<Router>().Describe();
+
+    /// <summary>Whose tokens are believed under the configuration in force, a line each.</summary>
+    public static IReadOnlyList<string> DescribeIssuers(this IServiceProvider services) =>
+        [.. services.GetRequiredService<IssuerSection>().Current.Issuers.Values.Select(issuer => $"{issuer.Rules.Name}: {issuer.Rules.Url}")];
+
+    /// <summary>What seals provider keys that are stored.</summary>
+    public static string DescribeMasterKey(this IServiceProvider services) => services.GetRequiredService<MasterKeys>().Describe();
 
     /// <summary>Who is told of budget alerts under the configuration in force.</summary>
     public static string DescribeAlerts(this IServiceProvider services) => services.GetRequiredService<AlertChannels>().Describe();

@@ -32,6 +32,14 @@ internal sealed partial class MasterKeys
         _mayMake = _file is not null && environment.Platform == PlatformEnvironment.Development;
     }
 
+    /// <summary>By its id, for who operates this server.</summary>
+    public string Describe()
+    {
+        if (_given is not null) return $"{_given.Id} (PENSTOCK_MASTER_KEY)";
+        if (_file is not null && File.Exists(_file)) return $"in {FileName} in the data folder";
+        return _mayMake ? $"none yet; the first provider key that is stored makes {FileName} in the data folder" : "none: no provider key can be stored without PENSTOCK_MASTER_KEY";
+    }
+
     /// <summary>Throws 503 where there is none and none may be made.</summary>
     public MasterKey ToSeal()
     {
