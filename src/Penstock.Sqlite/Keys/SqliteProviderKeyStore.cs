@@ -38,7 +38,7 @@ internal sealed class SqliteProviderKeyStore(SqliteDatabase database) : IProvide
         },
         ct);
 
-    public Task<IReadOnlyList<SealedProviderKey>> ListAsync(TenantId tenant, KeyId? key, CancellationToken ct) => database.ReadAsync(
+    public Task<IReadOnlyList<SealedProviderKey>> ListAsync(TenantId tenant, KeyId? key, CancellationToken ct) => database.ReadAsync<IReadOnlyList<SealedProviderKey>>(
         session =>
         {
             using var rows = session.Use(SelectOfKey);
@@ -54,7 +54,7 @@ internal sealed class SqliteProviderKeyStore(SqliteDatabase database) : IProvide
         },
         ct);
 
-    public Task<IReadOnlyList<SealedProviderKey>> ListOthersAsync(string masterKey, CancellationToken ct) => database.ReadAsync(
+    public Task<IReadOnlyList<SealedProviderKey>> ListOthersAsync(string masterKey, CancellationToken ct) => database.ReadAsync<IReadOnlyList<SealedProviderKey>>(
         session =>
         {
             using var rows = session.Use(SelectOthers);
@@ -74,7 +74,7 @@ internal sealed class SqliteProviderKeyStore(SqliteDatabase database) : IProvide
         statement.Set("$tenant", name.Tenant.Value).Set("$key", name.Key?.Value ?? "").Set("$provider", name.Provider);
 
     /// <summary>Reads <see cref="Columns"/>.</summary>
-    private static IReadOnlyList<SealedProviderKey> ReadAll(Statement rows)
+    private static List<SealedProviderKey> ReadAll(Statement rows)
     {
         var keys = new List<SealedProviderKey>();
         while (rows.Step())
