@@ -72,14 +72,13 @@ internal sealed record TokenText(string Algorithm, string? KeyName, JsonView Pay
         }
     }
 
-    /// <summary>Without padding, blanks or spare bits: there is one spelling of each value.</summary>
+    /// <summary>Without padding or blanks, which .NET would pass over; spare bits it refuses itself. So there is one spelling of each value.</summary>
     private static byte[]? Decode(string part)
     {
         if (part.Length % 4 == 1 || part.AsSpan().ContainsAnyExcept(Base64UrlCharacters)) return null;
         try
         {
-            var bytes = Base64Url.DecodeFromChars(part);
-            return Base64Url.EncodeToString(bytes) == part ? bytes : null;
+            return Base64Url.DecodeFromChars(part);
         }
         catch (FormatException)
         {

@@ -195,11 +195,12 @@ public sealed class IssuerKeysTests : IAsyncLifetime
     [InlineData("""{"issuer": "%/", "jwks_uri": "%/.well-known/jwks.json"}""")]
     [InlineData("""{"issuer": "%", "jwks_uri": "http://169.254.169.254/latest/meta-data"}""")]
     [InlineData("""{"issuer": "%", "jwks_uri": "file:///etc/passwd"}""")]
+    [InlineData("""{"issuer": "%", "jwks_uri": "http://somebody@127.0.0.1/.well-known/jwks.json"}""")]
     [InlineData("""{"issuer": "%"}""")]
     [InlineData("[]")]
     public async Task A_discovery_document_of_another_or_that_leads_elsewhere_is_not_believed(string document)
     {
-        _issuer.Discovery = document.Replace("%", _issuer.Url, StringComparison.Ordinal);
+        _issuer.Discovery = document.Replace("%", _issuer.Url, StringComparison.Ordinal).Replace("somebody@127.0.0.1", "somebody@" + _issuer.Url["http://".Length..], StringComparison.Ordinal);
 
         Assert.Equal(503, (await RefusedAsync(Token(_first))).Status);
         Assert.Equal(0, _issuer.Asked);
