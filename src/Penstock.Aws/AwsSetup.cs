@@ -28,6 +28,7 @@ public static class AwsSetup
         services.AddSingleton(options);
         services.AddSingleton(provider => new DynamoDatabase(Connect(options), new DynamoTables(options.TablePrefix), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IdSource>()));
         services.AddSingleton<IKeyStore, DynamoKeyStore>();
+        services.AddSingleton<IProviderKeyStore, DynamoProviderKeyStore>();
         services.AddSingleton<ILimitStore, DynamoLimitStore>();
         services.AddSingleton<ICacheStore, DynamoCacheStore>();
         services.AddSingleton<IIdempotencyStore, DynamoIdempotencyStore>();

@@ -24,6 +24,7 @@ public static class SqliteSetup
         services.AddSingleton(provider =>
             SqliteDatabase.Open(options, provider.GetService<TimeProvider>(), provider.GetService<ILogger<SqliteDatabase>>()));
         services.AddSingleton<IKeyStore, SqliteKeyStore>();
+        services.AddSingleton<IProviderKeyStore, SqliteProviderKeyStore>();
         services.AddSingleton<IUsageStore, SqliteUsageStore>();
         services.AddSingleton<IBudgetStore, SqliteBudgetStore>();
         services.AddSingleton<ICacheStore, SqliteCacheStore>();

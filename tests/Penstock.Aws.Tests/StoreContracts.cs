@@ -23,6 +23,15 @@ public sealed class DynamoKeyStoreTests(Emulator emulator) : KeyStoreContract
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }
 
+public sealed class DynamoProviderKeyStoreTests(Emulator emulator) : ProviderKeyStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<IProviderKeyStore> OpenAsync() => new DynamoProviderKeyStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
 public sealed class DynamoCacheStoreTests(Emulator emulator) : CacheStoreContract
 {
     private readonly OpenedTables _tables = new(emulator);

@@ -21,6 +21,15 @@ public sealed class SqliteKeyStoreTests : KeyStoreContract
     protected override ValueTask CloseAsync() => _store.DisposeAsync();
 }
 
+public sealed class SqliteProviderKeyStoreTests : ProviderKeyStoreContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<IProviderKeyStore> OpenAsync() => ValueTask.FromResult<IProviderKeyStore>(new SqliteProviderKeyStore(_store.Database));
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
 public sealed class SqliteUsageStoreTests : UsageStoreContract
 {
     private readonly OpenedStore _store = new();

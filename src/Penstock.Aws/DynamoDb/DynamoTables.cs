@@ -7,7 +7,7 @@ namespace Penstock.Aws.DynamoDb;
 /// <remarks>
 /// <code>
 /// table                    key                          index                     holds
-/// ai-platform-keys         pk, sk                                                 keys and their list by tenant; budgets and their version
+/// ai-platform-keys         pk, sk                                                 keys and their list by tenant; provider keys, sealed; budgets and their version
 /// ai-platform-budgets      userId                                                 balances: one item a budget and period
 /// ai-platform-ledger       pk, sk                       by-due (due, dueAt)       holds, entries, rollups, conversations
 ///                                                       by-number (log, number)

@@ -4,6 +4,7 @@ using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Http;
+using Penstock.Keys;
 
 namespace Penstock.Gateway;
 
@@ -23,6 +24,11 @@ internal static class GatewaySetup
         {
             var router = provider.GetRequiredService<Router>();
             return new LargestBody(() => router.Options.MaxBodyBytes);
+        });
+        services.AddSingleton(provider =>
+        {
+            var section = provider.GetRequiredService<RoutingSection>();
+            return new KeyedProviders(() => [.. section.Current.Providers.Values.Where(found => found.Dialect != Dialect.Native).Select(found => found.Name)]);
         });
         services.AddSingleton<GatewayMetrics>();
         services.AddSingleton<Attempts>();

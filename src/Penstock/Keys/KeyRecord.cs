@@ -63,6 +63,9 @@ public sealed record KeyRecord
 /// <summary>Who is calling: the key that authenticated, or the token that stands for one.</summary>
 public sealed record Caller(KeyRecord Key)
 {
+    /// <summary>Sealed keys at providers that serve this caller, at most one a provider.</summary>
+    public IReadOnlyList<SealedProviderKey> ProviderKeys { get; init; } = [];
+
     public TenantId Tenant => Key.Tenant;
     public ProjectId Project => Key.Project;
     public bool Has(Scopes scope) => (Key.Scopes & scope) == scope;

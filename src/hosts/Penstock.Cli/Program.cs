@@ -5,6 +5,7 @@ var root = new RootCommand("Penstock: configuration and the embedded store, from
 {
     ConfigCommand.Create(),
     DatabaseCommands.Create(),
+    KeysCommand.Create(),
     LedgerCommand.Create(),
     ReportCommand.Create(),
 };

@@ -19,6 +19,7 @@ using Penstock.Http;
 using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Keys.Jwt;
 using Penstock.Providers.Tokens;
 using Penstock.Sqlite;
 using Penstock.Tests.Configuration;
@@ -68,7 +69,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("penstock-");
         var (script, log, clock) = (new Script(), new LogSink(), time ?? new ManualTime());
-        var keys = Sections.Environment([("OPENAI_API_KEY", "sk-upstream"), ("PENSTOCK_ADMIN_KEY", OperatorKey), .. environment]);
+        var keys = Sections.Environment([("OPENAI_API_KEY", "sk-upstream"), ("PENSTOCK_ADMIN_KEY", OperatorKey), ("PENSTOCK_DATA", Path.Combine(folder.FullName, "data")), .. environment]);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -79,7 +80,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
         // These tests wait for timers of the pipeline on their own clock; those of what runs in the background would stand among them.
-        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender) })
+        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh) })
             builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == background));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));

@@ -17,6 +17,8 @@ internal sealed class EmbeddedStore : IAsyncDisposable
 
     public IKeyStore Keys => _services.GetRequiredService<IKeyStore>();
 
+    public IProviderKeyStore ProviderKeys => _services.GetRequiredService<IProviderKeyStore>();
+
     public IBudgetStore Budgets => _services.GetRequiredService<IBudgetStore>();
 
     public IAlertStore Alerts => _services.GetRequiredService<IAlertStore>();

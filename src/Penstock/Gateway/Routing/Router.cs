@@ -9,7 +9,7 @@ using Penstock.Usage;
 namespace Penstock.Gateway.Routing;
 
 /// <summary>Turns a model's name into a plan of targets. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
-internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment, TargetStates states, Chance chance)
+internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment, TargetStates states, Chance chance, MasterKeys masterKeys)
 {
     /// <summary>The caller's own key at the provider, for this one call.</summary>
     public const string OwnKeyHeader = "x-penstock-provider-key";
@@ -24,13 +24,13 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
     public GatewayOptions Options => section.Current.Options;
 
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
-    /// <param name="ownKey">The provider's key that the caller sent; null for the platform's.</param>
+    /// <param name="ownKey">The provider's key that the caller sent; null for those that are stored for them, else the platform's.</param>
     public Plan Plan(string name, string mode, Caller caller, string? ownKey = null)
     {
         var table = section.Current;
         var route = Find(table, name);
         IReadOnlyList<Target> targets = Allowed(name, Targets(table, route, mode), caller);
-        if (ownKey is not null) targets = WithOwnKey(table, targets, name, ownKey);
+        targets = ownKey is null ? [.. targets.Select(target => WithStoredKey(table, target, caller))] : WithOwnKey(table, targets, name, ownKey);
         return Routing.Plan.Of(route.Strategy, targets, chance);
     }
 
@@ -160,6 +160,12 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         var provider = table.WithKey(first.Name, ownKey);
         return [.. targets.Where(target => target.Provider == first).Select(target => target with { Provider = provider, OwnKey = true })];
     }
+
+    /// <summary>With the key that is stored for the caller at the target's provider, else the platform's as it is.</summary>
+    private Target WithStoredKey(RoutingTable table, Target target, Caller caller) =>
+        target.Provider.Dialect != Dialect.Native && masterKeys.Open(caller, target.Provider.Name) is { } key
+            ? target with { Provider = table.WithKey(target.Provider.Name, key), OwnKey = true, StoredKey = true }
+            : target;
 
     private static string WrongMode(string model, string mode) => mode switch
     {

@@ -15,8 +15,11 @@ internal sealed record Target(IChatProvider Provider, string Model, int? MaxOutp
     /// <summary>Its share of the calls, beside those of others; null for a fallback.</summary>
     public int? Weight { get; init; }
 
-    /// <summary>The call is made with a provider key that its caller sent, who pays the provider.</summary>
+    /// <summary>The call is made with a provider key of its caller's, who pays the provider.</summary>
     public bool OwnKey { get; init; }
+
+    /// <summary>That key is stored here; else it came with the call.</summary>
+    public bool StoredKey { get; init; }
 
     public int? Cap(int? asked) => asked is { } tokens && MaxOutputTokens is { } cap ? Math.Min(tokens, cap) : asked ?? MaxOutputTokens;
 }

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Gateway.Routing;
@@ -247,7 +248,7 @@ public sealed class RouterTests
         var keys = Sections.Environment(environment);
         _section = new RoutingSection([new ScriptedKind("openai"), new ScriptedKind("anthropic", Dialect.Anthropic), new ScriptedKind("local", Dialect.Native)], keys);
         Assert.Empty(_section.Read(config));
-        return new Router(_section, _prices, keys, new TargetStates(_section, new ManualTime()), new Chance());
+        return new Router(_section, _prices, keys, new TargetStates(_section, new ManualTime()), new Chance(), new MasterKeys(keys, NullLogger<MasterKeys>.Instance));
     }
 
     private static Caller Key() => new(Callers.Key(Callers.Text("a"), DateTimeOffset.UnixEpoch));
