@@ -11,13 +11,14 @@ using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
+using Penstock.Prompts;
 using Penstock.Usage;
 
 namespace Penstock;
 
 /// <summary>
 /// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>,
-/// <see cref="IAlertStore"/>, <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>), the kinds of providers
+/// <see cref="IAlertStore"/>, <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>, <see cref="IPromptStore"/>), the kinds of providers
 /// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
 /// </summary>
 public static class PenstockSetup
@@ -35,6 +36,7 @@ public static class PenstockSetup
         services.AddUsage();
         services.AddBudgets();
         services.AddAlerts();
+        services.AddPrompts();
         services.AddGateway();
         services.AddIdempotency();
         return services;
@@ -68,6 +70,7 @@ public static class PenstockSetup
         services.GetRequiredService<KeyEndpoints>().Map(app);
         app.MapUsage();
         app.MapBudgets();
+        app.MapPrompts();
         app.MapGateway();
     }
 }

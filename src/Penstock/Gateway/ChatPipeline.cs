@@ -28,8 +28,8 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
 
-    /// <param name="adjust">What the route itself says about the call, such as that it streams.</param>
-    public async Task RunAsync(HttpContext http, IChatDialect dialect, Func<ChatCall, ChatCall>? adjust = null)
+    /// <param name="adjust">What the route itself says about the call, such as that it streams, or that a template makes its prompt.</param>
+    public async Task RunAsync(HttpContext http, IChatDialect dialect, Func<Caller, ChatCall, ValueTask<ChatCall>>? adjust = null)
     {
         await using var passage = await AdmitAsync(http);
 
@@ -37,7 +37,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         using (Steps.Start("validate"))
         {
             call = dialect.Read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
-            if (adjust is not null) call = adjust(call);
+            if (adjust is not null) call = await adjust(passage.Caller, call);
         }
 
         await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), exchange =>
@@ -101,7 +101,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     {
         using var step = Steps.Start("route");
         var target = router.Plan(call.Model, Router.Chat, caller, Router.OwnKeyOf(http.Request.Headers));
-        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser);
+        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser) { Template = call.Template?.ToString() };
         var attempt = attempts.Start(origin, target);
         var sent = new ProviderCall(call, target.Model, target.Cap(call.MaxOutputTokens), attempt.Id);
         return target.Provider.Objects(sent) is { } objection ? throw new RefusedException(objection) : new Exchange(origin, target, sent, attempt);
