@@ -11,6 +11,7 @@ using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
+using Penstock.Mcp;
 using Penstock.Prompts;
 using Penstock.Usage;
 
@@ -38,6 +39,7 @@ public static class PenstockSetup
         services.AddAlerts();
         services.AddPrompts();
         services.AddGateway();
+        services.AddMcp();
         services.AddIdempotency();
         return services;
     }
@@ -72,5 +74,6 @@ public static class PenstockSetup
         app.MapBudgets();
         app.MapPrompts();
         app.MapGateway();
+        app.MapMcp();
     }
 }
