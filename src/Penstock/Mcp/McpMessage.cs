@@ -64,12 +64,12 @@ internal sealed record McpMessage(JsonElement? Id, string Method, JsonView? Para
         try
         {
             if (root.Optional("jsonrpc") is not { Kind: JsonValueKind.String } version || version.Text() != "2.0") throw root.Bad("is no JSON-RPC 2.0 message");
-            var id = root.Element.TryGetProperty("id", out var given) ? given : (JsonElement?)null;
-            if (id is { ValueKind: not (JsonValueKind.String or JsonValueKind.Number) }) throw new JsonView(given, "id").Bad("must be a string or a number");
+            var id = root.Optional("id");
+            if (id is { Kind: not (JsonValueKind.String or JsonValueKind.Number) } other) throw other.Bad("must be a string or a number");
             if (root.Optional("method") is not { } method)
                 return root.Optional("result") is not null || root.Optional("error") is not null ? new McpMessage(null, "", null) : throw root.Bad("has no 'method'");
             var parameters = root.Optional("params");
-            return parameters is null or { Kind: JsonValueKind.Object } ? new McpMessage(id, method.Text(), parameters) : throw parameters.Value.Bad("must be an object");
+            return parameters is null or { Kind: JsonValueKind.Object } ? new McpMessage(id?.Element, method.Text(), parameters) : throw parameters.Value.Bad("must be an object");
         }
         catch (RefusedException e)
         {
