@@ -21,9 +21,5 @@ internal sealed class McpGate(McpSection section, Router router, IdSource ids)
         throw new RefusedException(new Refusal(RefusalKind.Forbidden, "origin_not_allowed", "Pages of this origin may not call here. An operator can list it under mcp.allowedOrigins in penstock.json."));
     }
 
-    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http)
-    {
-        if (!http.Request.HasJsonContentType()) throw new RefusedException(new Refusal(RefusalKind.UnsupportedMedia, "content_type", "A message is sent as Content-Type: application/json."));
-        return Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
-    }
+    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http) => Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
 }

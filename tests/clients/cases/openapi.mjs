@@ -10,12 +10,12 @@ const list = (value) => (Array.isArray(value) ? value : []);
 const nativeTools = [
   { why: 'two tools of one name', broken: (body) => repeated(list(body.tools).map((tool) => tool.name)) },
   { why: 'toolChoice names no tool', broken: (body) => body.toolChoice?.name !== undefined && !list(body.tools).some((tool) => tool.name === body.toolChoice.name) },
-  { why: 'two tool calls of one id', broken: (body) => repeated(body.messages.flatMap((message) => list(message.toolCalls).map((call) => call.id))) },
+  { why: 'two tool calls of one id', broken: (body) => repeated(list(body.messages).flatMap((message) => list(message.toolCalls).map((call) => call.id))) },
   {
     why: 'a result of a call that was not made before',
     broken: (body) => {
       const made = new Set();
-      return body.messages.some((message) => {
+      return list(body.messages).some((message) => {
         for (const call of list(message.toolCalls)) made.add(call.id);
         return message.role === 'tool' && !made.has(message.toolCallId);
       });
@@ -30,7 +30,7 @@ const templates = [
 ];
 
 /** Templates that fit, and are pushed here. */
-export const SOURCES = ['Greet whoever writes.', 'Greet nobody.'].map((prompt) => `---\nname: greeting\nuse-case: chat\nowner: docs\nversion: "1"\ndescription: Greets.\nmodel: fast\n---\n${prompt}\n`);
+export const SOURCES = ['Greet whoever writes.', 'Greet nobody.', 'Greet all.'].map((prompt) => `---\nname: greeting\nuse-case: chat\nowner: docs\nversion: "1"\ndescription: Greets.\nmodel: fast\n---\n${prompt}\n`);
 
 const openaiAgreement = [
   { why: 'max_tokens and max_completion_tokens disagree', broken: (body) => body.max_tokens !== undefined && body.max_completion_tokens !== undefined && body.max_tokens !== body.max_completion_tokens },
@@ -69,7 +69,7 @@ export const rules = {
   putBudget: [{ why: 'no such time zone', broken: ({ timeZone }) => timeZone !== undefined && timeZone !== null && !isZone(timeZone) }],
   complete: [...nativeTools, ...templates],
   stream: [...nativeTools, ...templates],
-  extract: [{ why: 'nothing says what to extract', broken: (body) => body.fields === undefined && body.schema === undefined }],
+  extract: [{ why: 'the shipped template has no schema', broken: (body) => body.fields === undefined && body.schema === undefined }],
   addPrompt: [{ why: 'no template', broken: (body) => !SOURCES.includes(body.source) }],
   createChatCompletion: openaiAgreement,
   createMessage: anthropicTurns,
@@ -106,6 +106,9 @@ export const unseen = {
 
 /** What is excused above and can be brought about all the same. */
 export const seenToo = { moveLabel: ['409'] };
+
+/** What a race may bring about: two that move one label. */
+export const perhaps = { addPrompt: ['409'], rollBackLabel: ['409'] };
 
 // ---- bodies -----------------------------------------------------------------------------------------------------------------
 

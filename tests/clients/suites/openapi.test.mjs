@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { serverOnly, start, until } from '../harness.mjs';
 import { Contract, refusedByTarget } from '../cases/openapi-contract.mjs';
 import { Generator, dice } from '../cases/openapi-generate.mjs';
-import { CLAUDE, GPT, examples, failures, malformed, open, portable, rules, seenToo, SOURCES, unseen } from '../cases/openapi.mjs';
+import { CLAUDE, GPT, examples, failures, malformed, open, perhaps, portable, rules, seenToo, SOURCES, unseen } from '../cases/openapi.mjs';
 
 const COMMITTED = new URL('../../../src/Penstock/Http/openapi.v1.json', import.meta.url);
 const SEED = Number(process.env.PENSTOCK_SEED ?? 20261130);
@@ -63,7 +63,7 @@ describe('the description', serverOnly, () => {
     const missing = [];
     for (const { id, operation } of contract.operations.values()) {
       const seen = new Set(exchanges.filter((exchange) => exchange.operation === id).map((exchange) => String(exchange.answer.status)));
-      for (const status of Object.keys(operation.responses)) {
+      for (const status of Object.keys(operation.responses).filter((one) => !perhaps[id]?.includes(one))) {
         const excused = !seenToo[id]?.includes(status) && (Array.isArray(unseen[status]) ? unseen[status].includes(id) : unseen[status]);
         if (!seen.has(status) && !excused) missing.push(`${id} ${status}`);
         if (seen.has(status) && excused) missing.push(`${id} ${status} is seen, and so needs no excuse`);
@@ -148,7 +148,7 @@ async function makeKeys() {
     picky: await make({ models: ['no-such-model'] }),
     slow: Object.fromEntries(await Promise.all([...contract.operations.keys()].map(async (id) => [id, await make({ requestsPerSecond: 0.001, burst: 1 })]))),
   };
-  for (const source of SOURCES) assert.equal((await session.post('/v1/prompts', { source, label: 'canary' }, admin.text)).status, 201);
+  for (const source of SOURCES.slice(0, 2)) assert.equal((await session.post('/v1/prompts', { source, label: 'canary' }, admin.text)).status, 201);
   await until(() => assert.ok(Date.now() > dies), 5_000);
   return made;
 }
@@ -165,7 +165,12 @@ function plain() {
   for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts', 'listPrompts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
   for (const [name, status] of [['summarise', 200], ['summarise:production', 200], ['greeting', 200], ['nobody', 404], ['summarise@00000000', 404], ['No such', 400]]) some.push({ operation: 'getPrompt', label: name, path: { name }, status });
   const greeting = { name: 'greeting', label: 'canary' };
-  some.push({ operation: 'rollBackLabel', label: 'one step', path: greeting, body: '{}', status: 200, then: { operation: 'rollBackLabel', label: 'without a body', path: greeting, status: 404 } });
+  const named = { operation: 'rollBackLabel', path: greeting, headers: { 'idempotency-key': 'one step back' } };
+  some.push({ ...named, label: 'one step', body: '{}', status: 200, then: { ...named, label: 'the name of another request', body: '{ }', status: 422 } });
+  some.push({ operation: 'rollBackLabel', label: 'of a label that never moved', path: { name: 'greeting', label: 'never' }, status: 404 });
+  some.push({ operation: 'addPrompt', label: 'a new version', body: JSON.stringify({ source: SOURCES[2] }), status: 201 });
+  const modern = { jsonrpc: '2.0', id: 1, method: 'no/such', params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } } };
+  some.push({ operation: 'mcp', label: 'no such method', body: JSON.stringify(modern), headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'no/such' }, status: 404 });
   some.push({ operation: 'moveLabel', label: 'from another place', path: PATH, body: JSON.stringify({ version: 'summarise:production', expected: '00000000' }), status: 409 });
   some.push({ operation: 'moveLabel', label: 'to nowhere', path: PATH, body: JSON.stringify({ version: '00000000' }), status: 404 });
   const anthropic = { 'anthropic-version': '2023-06-01' };
@@ -221,7 +226,7 @@ function keyed() {
       }
     }
     const conversation = operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Conversation'));
-    if (operation.responses['422']) {
+    if (operation.responses['422'] && id !== 'rollBackLabel') {
       const named = (name) => ({ 'idempotency-key': name });
       for (const name of ['a', ' ~', 'x'.repeat(255), 'x'.repeat(256)]) some.push({ ...one, label: `a name of ${name.length}`, path: { ...PATH, id: keys.spare[4].id }, headers: named(`${id}${name}`.slice(-name.length)) });
       some.push({ ...one, label: 'a name', headers: named(id), then: { ...one, label: 'the name of another request', body: `${body} `, headers: named(id), status: 422 } });
