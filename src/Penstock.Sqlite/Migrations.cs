@@ -40,6 +40,7 @@ internal static class Migrations
         new(5, "alerts", Schema.Alerts),
         new(6, "templates and decisions in the ledger", Schema.Decisions),
         new(7, "provider keys", Schema.ProviderKeys),
+        new(8, "prompts", Schema.Prompts),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

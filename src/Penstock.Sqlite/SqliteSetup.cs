@@ -4,10 +4,12 @@ using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Keys;
+using Penstock.Prompts;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
+using Penstock.Sqlite.Prompts;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
 
@@ -30,6 +32,7 @@ public static class SqliteSetup
         services.AddSingleton<ICacheStore, SqliteCacheStore>();
         services.AddSingleton<IIdempotencyStore, SqliteIdempotencyStore>();
         services.AddSingleton<IAlertStore, SqliteAlertStore>();
+        services.AddSingleton<IPromptStore, SqlitePromptStore>();
         return services;
     }
 }

@@ -12,13 +12,16 @@ using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Keys.Jwt;
 using Penstock.Limits;
+using Penstock.Mcp;
+using Penstock.Prompts;
 using Penstock.Usage;
 
 namespace Penstock;
 
 /// <summary>
-/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IProviderKeyStore"/>, <see cref="IUsageStore"/>, <see cref="IBudgetStore"/>,
-/// <see cref="IAlertStore"/>, <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>), the kinds of providers
+/// Adds and maps the whole product. A host adds beside it a store (<see cref="IKeyStore"/>, <see cref="IProviderKeyStore"/>, <see cref="IUsageStore"/>,
+/// <see cref="IBudgetStore"/>, <see cref="IAlertStore"/>, <see cref="Gateway.Cache.ICacheStore"/>, <see cref="IIdempotencyStore"/>,
+/// <see cref="IPromptStore"/>), the kinds of providers
 /// (<see cref="IProviderKind"/>), an <see cref="ITokenCounter"/> and a <see cref="TimeProvider"/>.
 /// </summary>
 public static class PenstockSetup
@@ -34,7 +37,9 @@ public static class PenstockSetup
         services.AddUsage();
         services.AddBudgets();
         services.AddAlerts();
+        services.AddPrompts();
         services.AddGateway();
+        services.AddMcp();
         services.AddIdempotency();
         return services;
     }
@@ -81,6 +86,8 @@ public static class PenstockSetup
         app.MapKeys();
         app.MapUsage();
         app.MapBudgets();
+        app.MapPrompts();
         app.MapGateway();
+        app.MapMcp();
     }
 }

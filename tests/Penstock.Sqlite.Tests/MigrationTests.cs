@@ -128,6 +128,7 @@ public sealed class MigrationTests : IDisposable
                 "5 4664a5b855c4dac19ec224876a10c480e37a0998769c63e27a4d08c741542649",
                 "6 658f491dc510f62340de88a06a6f67406047fe09ea47d326bda906291d8fcae7",
                 "7 780bd8bf950fd5ece95932ef5ed547a678e68cf5bf71f32dfa41d889ae834357",
+                "8 c5a1f1e686a4d46640168cf142f4cf3715dee12dde27a39311735c7f1cba264b",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

@@ -12,7 +12,11 @@ namespace Penstock.Gateway;
 
 /// <summary>Whose call it is, and what it asked for.</summary>
 /// <param name="Operation"><c>chat</c> or <c>embeddings</c>.</param>
-internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser);
+internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser)
+{
+    /// <summary>The template that made the prompt; null where the client wrote it.</summary>
+    public string? Template { get; init; }
+}
 
 /// <summary>
 /// One call to one provider: meters what comes back and books it once, whether it completed, failed, or the client left.
@@ -46,6 +50,9 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
 
     /// <summary>True where it is booked and nobody else is asked.</summary>
     public bool Final { get; private set; }
+
+    /// <summary>The template that made the prompt; null where the client wrote it.</summary>
+    public string? Template => origin.Template;
 
     public bool Booked { get; private set; }
 
@@ -212,5 +219,6 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         Conversation = origin.Conversation,
         EndUser = origin.EndUser,
         Decision = Decision,
+        Template = origin.Template,
     };
 }

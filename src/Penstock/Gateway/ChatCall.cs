@@ -1,3 +1,5 @@
+using Penstock.Prompts;
+
 namespace Penstock.Gateway;
 
 /// <summary>A wire format we read and write whole.</summary>
@@ -84,9 +86,19 @@ public sealed record ChatCall
     /// </summary>
     public IReadOnlyList<KeyValuePair<string, string>> PassHeaders { get; init; } = [];
 
+    /// <summary>The template that made the prompt; null where the client wrote it.</summary>
+    public PromptVersionId? Template { get; init; }
+
+    /// <summary>The template that the client asks for, until it is found and put in its place.</summary>
+    internal WantedTemplate? Wanted { get; init; }
+
     /// <summary>Where the client's body holds a message, such as <c>messages[2]</c>.</summary>
     public string PathOf(int message) => Messages[message].Path is { Length: > 0 } path ? path : $"messages[{message}]";
 }
+
+/// <summary>A template as a request names it.</summary>
+/// <param name="Model">The request's own model; null for the template's.</param>
+internal sealed record WantedTemplate(PromptReference Reference, IReadOnlyDictionary<string, string> Values, string? Model);
 
 public enum ChatRole
 {

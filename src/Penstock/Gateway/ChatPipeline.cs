@@ -29,8 +29,8 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
 
-    /// <param name="adjust">What the route itself says about the call, such as that it streams.</param>
-    public async Task RunAsync(HttpContext http, IChatDialect dialect, Func<ChatCall, ChatCall>? adjust = null)
+    /// <param name="adjust">What the route itself says about the call, such as that it streams, or that a template makes its prompt.</param>
+    public async Task RunAsync(HttpContext http, IChatDialect dialect, Func<Caller, ChatCall, ValueTask<ChatCall>>? adjust = null)
     {
         await using var passage = await AdmitAsync(http);
 
@@ -38,7 +38,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         using (Steps.Start("validate"))
         {
             call = dialect.Read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
-            if (adjust is not null) call = adjust(call);
+            if (adjust is not null) call = await adjust(passage.Caller, call);
         }
 
         await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), call.Stream ? Stream() : new Reply(exchange => relay.WholeAsync(http, exchange, WriterFor(exchange))));
@@ -136,7 +136,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     {
         using var step = Steps.Start("route");
         var plan = PlanFor(http, caller, call);
-        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser);
+        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser) { Template = call.Template?.ToString() };
         return new Journey(origin, plan, attempts.Start(origin, plan.First, plan.Decision));
     }
 

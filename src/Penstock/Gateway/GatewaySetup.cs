@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Tasks;
 using Penstock.Http;
 using Penstock.Keys;
 
@@ -44,6 +45,8 @@ internal static class GatewaySetup
         services.AddSingleton<ChatEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<EmbeddingEndpoints>();
+        services.AddSingleton<TemplateCalls>();
+        services.AddSingleton<TaskCalls>();
         services.AddSingleton<TaskEndpoints>();
         services.AddSingleton<AiEndpoint>();
     }

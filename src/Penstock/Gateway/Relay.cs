@@ -211,6 +211,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         headers["x-penstock-provider"] = attempt.Target.Provider.Name;
         headers["x-penstock-model"] = HeaderText(attempt.Target.Model);
         if (attempt.Decision is { } decision) headers["x-penstock-route"] = HeaderText(decision);
+        if (attempt.Template is { } template) headers["x-penstock-template"] = template;
     }
 
     /// <summary>A model's name may come from the client; a header may not hold every character.</summary>

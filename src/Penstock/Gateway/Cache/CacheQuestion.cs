@@ -26,7 +26,11 @@ internal sealed record CacheQuestion(string Route, ReadOnlyMemory<byte> Body, IR
     /// <summary>Whatever else decides the answer: headers that go on to the provider, or what the answer repeats of the request.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Others { get; init; } = [];
 
-    public static CacheQuestion Of(string route, ChatCall call) => new(route, call.Body, IgnoredBy(call.Dialect)) { Others = call.PassHeaders };
+    /// <summary>A template's name leads to another text when its label moves: its whole version is part of what was asked.</summary>
+    public static CacheQuestion Of(string route, ChatCall call) => new(route, call.Body, IgnoredBy(call.Dialect))
+    {
+        Others = call.Template is { } template ? [.. call.PassHeaders, new("template", $"{template.Name}@{template.Hash}")] : call.PassHeaders,
+    };
 
     public static IReadOnlyList<string> IgnoredBy(Dialect dialect) => dialect switch
     {
