@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Cache;
+using Penstock.Gateway.Guarding;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -36,14 +37,14 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         ChatCall call;
         using (Steps.Start("validate"))
         {
-            call = dialect.Read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+            call = dialect.Read(await ReadAsync(http, passage));
             if (adjust is not null) call = adjust(call);
         }
 
         await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), exchange =>
         {
             var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
-            var writer = dialect.Answer(head);
+            var writer = Guarded(http, dialect.Answer(head), head, exchange.Attempt);
             return call.Stream ? relay.StreamAsync(http, exchange, writer) : relay.WholeAsync(http, exchange, writer);
         });
     }
@@ -51,11 +52,15 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     /// <summary>Steps 1 and 2. Dispose of the passage when the call is over, whatever its end.</summary>
     public ValueTask<Passage> AdmitAsync(HttpContext http) => admission.AdmitAsync(http, Scopes.Complete);
 
+    /// <summary>The body, as far as the guard rules of the caller let it through.</summary>
+    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Passage passage) => admission.ReadAsync(http, passage.Caller);
+
     /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
     public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, async exchange =>
     {
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
         Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
+        if (RequestGuard.Of(http) is { } guard) frame = guard.Answer(frame, http.Response.Headers);
         await write(new AnswerFold().Add(frame), receipt, exchange.Target);
     });
 
@@ -63,7 +68,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
     {
         await using var passage = await AdmitAsync(http);
-        var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var call = read(await ReadAsync(http, passage));
         var target = router.Plan(call.Model, Router.Chat, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var sent = new ProviderCall(call, target.Model, null, attempts.NextId());
         if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
@@ -80,6 +85,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<Exchange, Task> answer)
     {
         var exchange = Route(http, passage.Caller, call);
+        question = question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs };
         using var turn = await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question);
         if (turn == CacheTurn.Answered) return;
 
@@ -97,6 +103,9 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         return exchange with { Sent = exchange.Sent with { MaxOutputTokens = ceiling.CapFor(hold.Granted) } };
     }
 
+    private static IAnswerWriter Guarded(HttpContext http, IAnswerWriter writer, AnswerHead head, Attempt attempt) =>
+        RequestGuard.Of(http) is { } request && request.Answer(head) is { } guard ? new GuardedWriter(writer, guard, request, attempt, http.Response.Headers) : writer;
+
     private Exchange Route(HttpContext http, Caller caller, ChatCall call)
     {
         using var step = Steps.Start("route");
@@ -110,6 +119,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     private static string? Conversation(HttpContext http, ChatCall call)
     {
         var (field, conversation) = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? (ConversationHeader, header) : ("conversation", call.Conversation);
+        if (field == ConversationHeader && conversation is not null && RequestGuard.Of(http) is { } guard) conversation = guard.Prompt(conversation, http.Response.Headers);
         return conversation is null || (JsonView.CountUpTo(conversation, LongestConversation) <= LongestConversation && OneLine.Is(conversation))
             ? conversation
             : throw new RefusedException(Refusal.Invalid(field, $"'{field}' must be {LongestConversation} characters or fewer, none of them a control character."));

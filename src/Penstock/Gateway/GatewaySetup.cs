@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Guards;
 using Penstock.Http;
 
 namespace Penstock.Gateway;
@@ -20,6 +21,9 @@ internal static class GatewaySetup
             return new LargestBody(() => router.Options.MaxBodyBytes);
         });
         services.AddSingleton<GatewayMetrics>();
+        services.AddSingleton<GuardSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<GuardSection>());
+        services.AddSingleton<GuardPlans>();
         services.AddSingleton<Attempts>();
         services.AddSingleton<CacheSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());

@@ -14,7 +14,7 @@ using Penstock.Kernel;
 namespace Penstock.Gateway;
 
 /// <summary>Small tasks with a fixed form of answer: <c>/v1/classify</c> and <c>/v1/suggest</c>. Each is one call with a JSON schema.</summary>
-internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
+internal sealed class TaskEndpoints(ChatPipeline pipeline)
 {
     private const string DefaultModel = "fast";
     private const int MostLabels = 100;
@@ -29,7 +29,7 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
     private async Task ClassifyAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var bytes = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var bytes = await pipeline.ReadAsync(http, passage);
         var body = JsonView.Parse(bytes);
         body.AllowOnly("text", "labels", "multiple", "model");
         var text = body.Required("text").NonEmptyText();
@@ -55,7 +55,7 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
     private async Task SuggestAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var bytes = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var bytes = await pipeline.ReadAsync(http, passage);
         var body = JsonView.Parse(bytes);
         body.AllowOnly("text", "count", "model");
         var text = body.Required("text").NonEmptyText();
