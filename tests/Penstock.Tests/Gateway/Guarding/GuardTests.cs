@@ -4,7 +4,6 @@ using System.Threading.Channels;
 using Penstock.Gateway;
 using Penstock.Keys;
 using Penstock.Limits;
-using Penstock.Tests.Http;
 using Penstock.Usage;
 using Xunit;
 using static Penstock.Tests.Gateway.Guarding.VendorFrames;
@@ -18,8 +17,6 @@ public sealed class GuardTests : IAsyncLifetime
     private const string Masks = """{"email": "mask", "card": "mask", "phone": "mask", "ssn": "mask"}""";
 
     private GatewayHost _host = null!;
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     public async ValueTask InitializeAsync() => _host = await GatewayHost.StartAsync(environment: ("ANTHROPIC_API_KEY", "sk-ant"));
 

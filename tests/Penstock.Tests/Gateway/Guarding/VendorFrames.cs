@@ -1,6 +1,5 @@
 using System.Text;
 using Penstock.Gateway;
-using Penstock.Kernel;
 using Penstock.Providers.Anthropic;
 using Penstock.Providers.Http;
 using Penstock.Providers.OpenAi;
