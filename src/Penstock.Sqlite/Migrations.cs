@@ -41,6 +41,7 @@ internal static class Migrations
         new(6, "templates and decisions in the ledger", Schema.Decisions),
         new(7, "provider keys", Schema.ProviderKeys),
         new(8, "prompts", Schema.Prompts),
+        new(9, "guard rules of keys", Schema.KeyGuards),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

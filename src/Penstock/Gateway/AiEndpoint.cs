@@ -19,7 +19,7 @@ internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
     private async Task AnswerAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var body = await pipeline.ReadAsync(http, passage);
         var call = Read(JsonView.Parse(body));
         // The answer repeats the name that was asked for.
         var question = new CacheQuestion(RequestEdge.RouteOf(http), body, CacheQuestion.IgnoredBy(Dialect.Native)) { Others = [new("model", call.Model)] };

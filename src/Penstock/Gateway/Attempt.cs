@@ -59,8 +59,8 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     /// <summary>As it stands in the ledger; null until it does.</summary>
     public LedgerRow? BookedAs { get; private set; }
 
-    /// <summary>True where the provider's filter ended an answer.</summary>
-    public bool Filtered { get; private set; }
+    /// <summary>True where the provider's filter, or a guard rule, ended the answer.</summary>
+    public bool Filtered { get; set; }
 
     /// <summary>What the tightest hard budget leaves, this call at its ceiling until it is booked and at its cost then; null where there is none.</summary>
     public Money? Remaining { get; private set; }

@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Cache;
+using Penstock.Gateway.Guarding;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
@@ -37,15 +38,18 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         ChatCall call;
         using (Steps.Start("validate"))
         {
-            call = dialect.Read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+            call = dialect.Read(await ReadAsync(http, passage));
             if (adjust is not null) call = await adjust(passage.Caller, call);
         }
 
         await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), call.Stream ? Stream() : new Reply(exchange => relay.WholeAsync(http, exchange, WriterFor(exchange))));
 
         // A writer for each attempt: whether bytes pass through or are written anew depends on the target that answers.
-        IAnswerWriter WriterFor(Exchange exchange) => exchange.Writer ??= dialect.Answer(
-            new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At));
+        IAnswerWriter WriterFor(Exchange exchange) => exchange.Writer ??= Guarded(
+            http,
+            dialect,
+            new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At),
+            exchange.Attempt);
 
         Reply Stream() => new(exchange => relay.StreamAsync(http, exchange, WriterFor(exchange)))
         {
@@ -57,11 +61,15 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     /// <summary>Steps 1 and 2. Dispose of the passage when the call is over, whatever its end.</summary>
     public ValueTask<Passage> AdmitAsync(HttpContext http) => admission.AdmitAsync(http, Scopes.Complete);
 
+    /// <summary>The body, as far as the guard rules of the caller let it through.</summary>
+    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Passage passage) => admission.ReadAsync(http, passage.Caller);
+
     /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
     public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, new Reply(async exchange =>
     {
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
         Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
+        if (RequestGuard.Of(http) is { } guard) frame = guard.Answer(frame, http.Response.Headers);
         await write(new AnswerFold().Add(frame), receipt, exchange.Target);
     }));
 
@@ -69,7 +77,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
     {
         await using var passage = await AdmitAsync(http);
-        var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var call = read(await ReadAsync(http, passage));
         var plan = PlanFor(http, passage.Caller, call);
         TargetFailedException? first = null;
         foreach (var target in plan.Targets.Where(target => Objection(target, call) is null))
@@ -91,6 +99,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Reply reply)
     {
         var journey = Route(http, passage.Caller, call);
+        question = question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs };
         using var turn = await cache.OpenAsync(http, journey, journey.Plan.First.Cap(call.MaxOutputTokens), question);
         if (turn == CacheTurn.Answered) return;
 
@@ -117,6 +126,12 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         {
             journey.End();
         }
+    }
+
+    private static IAnswerWriter Guarded(HttpContext http, IChatDialect dialect, AnswerHead head, Attempt attempt)
+    {
+        var writer = dialect.Answer(head);
+        return RequestGuard.Of(http) is { } request && request.Answer(head) is { } guard ? new GuardedWriter(writer, guard, request, attempt, http.Response.Headers) : writer;
     }
 
     /// <param name="shared">Others wait for the same answer: it must not be cut down to what this caller can pay.</param>
@@ -148,6 +163,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     private static string? Conversation(HttpContext http, ChatCall call)
     {
         var (field, conversation) = http.Request.Headers[ConversationHeader].ToString() is { Length: > 0 } header ? (ConversationHeader, header) : ("conversation", call.Conversation);
+        if (field == ConversationHeader && conversation is not null && RequestGuard.Of(http) is { } guard) conversation = guard.Prompt(conversation, http.Response.Headers);
         return conversation is null || (JsonView.CountUpTo(conversation, LongestConversation) <= LongestConversation && OneLine.Is(conversation))
             ? conversation
             : throw new RefusedException(Refusal.Invalid(field, $"'{field}' must be {LongestConversation} characters or fewer, none of them a control character."));

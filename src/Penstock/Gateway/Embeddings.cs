@@ -17,7 +17,7 @@ internal sealed class Embeddings(Admission admission, Router router, AnswerCache
     public async Task RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read, Func<EmbedAnswer, Receipt, Attempt, Task> write)
     {
         await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
-        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var body = await admission.ReadAsync(http, passage.Caller);
         var request = read(body);
         var plan = router.Plan(request.Model, Router.Embedding, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var origin = new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);

@@ -4,6 +4,7 @@ using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Gateway.Tasks;
+using Penstock.Guards;
 using Penstock.Http;
 using Penstock.Keys;
 
@@ -32,6 +33,9 @@ internal static class GatewaySetup
             return new KeyedProviders(() => [.. section.Current.Providers.Values.Where(found => found.Dialect != Dialect.Native).Select(found => found.Name)]);
         });
         services.AddSingleton<GatewayMetrics>();
+        services.AddSingleton<GuardSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<GuardSection>());
+        services.AddSingleton<GuardPlans>();
         services.AddSingleton<Attempts>();
         services.AddSingleton<CacheSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Penstock.Guards;
 using Penstock.Http;
 using Penstock.Kernel;
 
@@ -90,7 +91,7 @@ internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admi
 
     private static KeyRecord Read(JsonView body, Caller caller, TenantId usual, DateTimeOffset now)
     {
-        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "expiresAt");
+        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "expiresAt", "guards");
         var scopes = body.Required("scopes").Items().Aggregate(Scopes.None, (all, name) => all | ScopeNames.Read(name));
         if (scopes == Scopes.None) throw body.Required("scopes").Bad("must name at least one scope");
         if (scopes.HasFlag(Scopes.Operator) && !caller.Has(Scopes.Operator))
@@ -111,6 +112,7 @@ internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admi
             TokensPerMinute = body.Optional("tokensPerMinute")?.Whole(1),
             Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
             Models = body.Optional("models")?.Items().Select(model => model.ShortText(256)).ToArray() ?? [],
+            Guards = body.Optional("guards") is { } guards ? KeyGuards.Read(guards) : null,
             ExpiresAt = body.Optional("expiresAt") is { } expires ? Later(expires, now) : null,
         };
     }
@@ -140,6 +142,12 @@ internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admi
         if (key.Burst is { } burst) json.WriteNumber("burst", burst);
         if (key.TokensPerMinute is { } tokens) json.WriteNumber("tokensPerMinute", tokens);
         if (key.Concurrency is { } calls) json.WriteNumber("concurrency", calls);
+        if (key.Guards is { } guards)
+        {
+            json.WritePropertyName("guards");
+            json.WriteRawValue(guards);
+        }
+
         if (key.Models.Count == 0) return;
         json.WriteStartArray("models");
         foreach (var model in key.Models) json.WriteStringValue(model);

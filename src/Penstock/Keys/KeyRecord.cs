@@ -58,6 +58,9 @@ public sealed record KeyRecord
 
     /// <summary>Calls in flight at once; null for no limit.</summary>
     public int? Concurrency { get; init; }
+
+    /// <summary>Guard rules beside the configured ones, as JSON that was checked when the key was made; null for none.</summary>
+    public string? Guards { get; init; }
 }
 
 /// <summary>Who is calling: the key that authenticated, or the token that stands for one.</summary>

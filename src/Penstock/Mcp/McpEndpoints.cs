@@ -30,7 +30,7 @@ internal sealed class McpEndpoints(KeyRing keys, ChatPipeline pipeline, TaskCall
         McpMessage? message = null;
         try
         {
-            var body = await gate.ReadAsync(http);
+            var body = await gate.ReadAsync(http, caller);
             message = McpMessage.Parse(body);
             message.CheckHeaders(http.Request.Headers);
             await AnswerAsync(http, caller, message, body);

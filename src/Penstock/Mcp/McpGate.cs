@@ -1,13 +1,14 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
-using Penstock.Gateway.Routing;
+using Penstock.Gateway;
 using Penstock.Http;
 using Penstock.Kernel;
+using Penstock.Keys;
 
 namespace Penstock.Mcp;
 
 /// <summary>What a request must be before its message is looked at.</summary>
-internal sealed class McpGate(McpSection section, Router router, IdSource ids)
+internal sealed class McpGate(McpSection section, Admission admission, IdSource ids)
 {
     /// <summary>The arguments of a call that has none.</summary>
     public JsonElement Nothing { get; } = JsonDocument.Parse("{}").RootElement;
@@ -21,5 +22,5 @@ internal sealed class McpGate(McpSection section, Router router, IdSource ids)
         throw new RefusedException(new Refusal(RefusalKind.Forbidden, "origin_not_allowed", "Pages of this origin may not call here. An operator can list it under mcp.allowedOrigins in penstock.json."));
     }
 
-    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http) => Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Caller caller) => admission.ReadAsync(http, caller);
 }

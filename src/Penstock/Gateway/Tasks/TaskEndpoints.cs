@@ -1,14 +1,13 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
-using Penstock.Gateway.Routing;
 using Penstock.Http;
 using Penstock.Kernel;
 
 namespace Penstock.Gateway.Tasks;
 
 /// <summary>The tasks as routes of their own.</summary>
-internal sealed class TaskEndpoints(ChatPipeline pipeline, TaskCalls tasks, Router router)
+internal sealed class TaskEndpoints(ChatPipeline pipeline, TaskCalls tasks)
 {
     public void Map(IEndpointRouteBuilder routes)
     {
@@ -22,7 +21,7 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, TaskCalls tasks, Rout
     private async Task AnswerAsync(HttpContext http, TextTask task)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var body = await pipeline.ReadAsync(http, passage);
         await tasks.RunAsync(http, passage, task, JsonView.Parse(body), body, members => Json.WriteAsync(http, StatusCodes.Status200OK, members));
     }
 }

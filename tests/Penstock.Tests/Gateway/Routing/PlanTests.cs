@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Logging.Abstractions;
 using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Gateway.Routing;
@@ -162,7 +163,7 @@ public sealed class PlanTests
         Assert.Empty(_section.Read(config));
         _states = new TargetStates(_section, _time);
         var seeded = new SeededSource(7);
-        return new Router(_section, new PriceSection(), keys, _states, new Chance(bytes => { for (var i = 0; i < bytes.Length; i++) bytes[i] = (byte)seeded.Below(256); }));
+        return new Router(_section, new PriceSection(), keys, _states, new Chance(bytes => { for (var i = 0; i < bytes.Length; i++) bytes[i] = (byte)seeded.Below(256); }), new MasterKeys(keys, NullLogger<MasterKeys>.Instance));
     }
 
     private void Measure(Target target, int ms)
