@@ -67,6 +67,19 @@ public sealed class StoredKeyTests
     }
 
     [Fact]
+    public async Task A_provider_at_which_the_platform_has_no_key_serves_those_who_have()
+    {
+        await using var host = await StartAsync(config: """{"providers": {"openai": {}}}""");
+        var key = await host.AddKeyAsync("web");
+        await PutAsync(host, OfKey, Own);
+
+        Assert.Equal(200, (await host.ChatAsync(key: key)).Status);
+        Assert.Equal(200, (await host.ChatAsync()).Status);
+
+        Assert.Equal([Own, null], _used);
+    }
+
+    [Fact]
     public async Task What_is_stored_is_shown_by_its_last_four_characters_only()
     {
         await using var host = await StartAsync();
@@ -236,8 +249,9 @@ public sealed class StoredKeyTests
             ((of ?? projection).GetProperty(name).GetProperty("spent").GetDecimal(), (of ?? projection).GetProperty(name).GetProperty("projected").GetDecimal());
     }
 
-    private Task<GatewayHost> StartAsync(Func<ProviderCall, IAsyncEnumerable<ProviderFrame>>? chat = null, ManualTime? time = null) => GatewayHost.StartAsync(
+    private Task<GatewayHost> StartAsync(Func<ProviderCall, IAsyncEnumerable<ProviderFrame>>? chat = null, ManualTime? time = null, string? config = null) => GatewayHost.StartAsync(
         time,
+        config,
         change: services =>
         {
             services.RemoveAll<IProviderKind>();

@@ -86,6 +86,21 @@ public sealed class IssuerKeysTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_server_asks_at_its_start_and_again_before_the_keys_age_out()
+    {
+        await _refresh.StartAsync(Ct);
+        await GatewayHost.UntilAsync(() => _issuer.Asked == 1);
+
+        await GatewayHost.UntilAsync(() =>
+        {
+            _time.Advance(TimeSpan.FromSeconds(30));
+            return _issuer.Asked == 2;
+        });
+
+        await _refresh.StopAsync(Ct);
+    }
+
+    [Fact]
     public async Task A_thousand_tokens_of_unknown_keys_ask_once()
     {
         await PassesAsync(Token(_first));

@@ -85,6 +85,20 @@ public sealed class TokenCallTests
     }
 
     [Fact]
+    public async Task A_name_belongs_to_the_subject_and_its_answer_to_the_token_that_asked()
+    {
+        await using var issuer = await TestIssuer.StartAsync(Pair);
+        await using var host = await StartAsync(issuer);
+        var (token, next) = (Token(issuer, host), Token(issuer, host, "\"n\": 2"));
+
+        var statuses = new List<int>();
+        foreach (var sent in new[] { token, token, next }) statuses.Add((await host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(), sent, ("Idempotency-Key", "once"))).Status);
+
+        Assert.Equal([200, 200, 409], statuses);
+        Assert.Single(host.Script.Calls);
+    }
+
+    [Fact]
     public async Task Without_an_issuer_a_token_lets_nobody_in()
     {
         await using var issuer = await TestIssuer.StartAsync(Pair);
