@@ -28,7 +28,7 @@ public sealed class OfficialClientTests : IAsyncLifetime
         _host.Script.Chat = (_, _) => Frames.Of(new ProviderFrame(null, default, [new TextDelta(0, """{"label": "good"}"""), new Finished(0, FinishReason.Stop), new UsageReported(TokenCounts.Of(10, 5), true)], Last: true));
         await using var client = await ConnectAsync(asked);
 
-        Assert.Equal((agreed, "penstock"), (client.NegotiatedProtocolVersion, client.ServerInfo.Name));
+        Assert.Equal<(string?, string?)>((agreed, "penstock"), (client.NegotiatedProtocolVersion, client.ServerInfo?.Name));
         Assert.Equal(["classify", "extract", "summarise"], (await client.ListToolsAsync(cancellationToken: Ct)).Select(tool => tool.Name));
         var result = await client.CallToolAsync("classify", new Dictionary<string, object?> { ["text"] = "x", ["labels"] = new[] { "good", "bad" } }, cancellationToken: Ct);
 

@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Gateway;
-using Penstock.Keys;
 using Penstock.Prompts;
 using Penstock.Providers.Local;
 using Penstock.Tests.Gateway;
