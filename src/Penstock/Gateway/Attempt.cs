@@ -12,7 +12,11 @@ namespace Penstock.Gateway;
 
 /// <summary>Whose call it is, and what it asked for.</summary>
 /// <param name="Operation"><c>chat</c> or <c>embeddings</c>.</param>
-internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser);
+internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser)
+{
+    /// <summary>Why this target, in one line; null where the client named it.</summary>
+    public string? Decision { get; init; }
+}
 
 /// <summary>
 /// One call to one provider: meters what comes back and books it once, whether it completed, failed, or the client left.
@@ -34,6 +38,8 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     public DateTimeOffset At { get; } = time.GetUtcNow();
 
     public Target Target { get; } = target;
+
+    public string? Decision => origin.Decision;
 
     public bool Booked { get; private set; }
 
@@ -191,5 +197,6 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         Streamed = origin.Streamed,
         Conversation = origin.Conversation,
         EndUser = origin.EndUser,
+        Decision = origin.Decision,
     };
 }

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Guarding;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -24,7 +25,7 @@ namespace Penstock.Gateway;
 /// </code>
 /// The cache comes after the route, because the target is part of what was asked, and no key may read what it may not call.
 /// </summary>
-internal sealed class ChatPipeline(Admission admission, Router router, AnswerCache cache, Attempts attempts, Relay relay)
+internal sealed class ChatPipeline(Admission admission, SelectionSection selection, Router router, AnswerCache cache, Attempts attempts, Relay relay)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -41,11 +42,16 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
             if (adjust is not null) call = adjust(call);
         }
 
-        await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), exchange =>
+        await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), async exchange =>
         {
-            var head = new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
-            var writer = Guarded(http, dialect.Answer(head), head, exchange.Attempt);
-            return call.Stream ? relay.StreamAsync(http, exchange, writer) : relay.WholeAsync(http, exchange, writer);
+            if (call.Stream)
+            {
+                await relay.StreamAsync(http, exchange, WriterFor(http, dialect, exchange));
+                return;
+            }
+
+            var answer = await FetchAsync(http, passage, exchange);
+            await Relay.WriteWholeAsync(http, answer, WriterFor(http, dialect, answer.Exchange));
         });
     }
 
@@ -58,10 +64,10 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
     public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, async exchange =>
     {
-        var (frame, receipt) = await relay.FetchAsync(http, exchange);
-        Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
+        var (answered, frame, receipt) = await FetchAsync(http, passage, exchange);
+        Relay.AddHeaders(http.Response.Headers, answered.Attempt, receipt);
         if (RequestGuard.Of(http) is { } guard) frame = guard.Answer(frame, http.Response.Headers);
-        await write(new AnswerFold().Add(frame), receipt, exchange.Target);
+        await write(new AnswerFold().Add(frame), receipt, answered.Target);
     });
 
     /// <summary>How many tokens a call's input has. Nothing is generated and nothing booked.</summary>
@@ -69,7 +75,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     {
         await using var passage = await AdmitAsync(http);
         var call = read(await ReadAsync(http, passage));
-        var target = router.Plan(call.Model, Router.Chat, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
+        var target = router.Plan(Choose(http, call)?.Tier ?? call.Model, Router.Chat, passage.Caller, Router.OwnKeyOf(http.Request.Headers), call.Model);
         var sent = new ProviderCall(call, target.Model, null, attempts.NextId());
         if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
         try
@@ -84,7 +90,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
 
     private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<Exchange, Task> answer)
     {
-        var exchange = Route(http, passage.Caller, call);
+        var exchange = Route(http, passage.Caller, call, Choose(http, call));
         question = question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs };
         using var turn = await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question);
         if (turn == CacheTurn.Answered) return;
@@ -103,17 +109,40 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         return exchange with { Sent = exchange.Sent with { MaxOutputTokens = ceiling.CapFor(hold.Granted) } };
     }
 
-    private static IAnswerWriter Guarded(HttpContext http, IAnswerWriter writer, AnswerHead head, Attempt attempt) =>
-        RequestGuard.Of(http) is { } request && request.Answer(head) is { } guard ? new GuardedWriter(writer, guard, request, attempt, http.Response.Headers) : writer;
+    /// <summary>A whole answer; where we chose its tier, one that stands the check of its task.</summary>
+    private Task<Fetched> FetchAsync(HttpContext http, Passage passage, Exchange exchange) => Veto.FetchAsync(
+        exchange,
+        selection.Current,
+        async one =>
+        {
+            var (frame, receipt) = await relay.FetchAsync(http, one);
+            return new Fetched(one, frame, receipt);
+        },
+        (tier, why) => ReserveAsync(http, passage, Route(http, passage.Caller, exchange.Sent.Call, new Choice(tier, exchange.Choice!.Task, why))));
 
-    private Exchange Route(HttpContext http, Caller caller, ChatCall call)
+    private static IAnswerWriter WriterFor(HttpContext http, IChatDialect dialect, Exchange exchange)
+    {
+        var head = new AnswerHead(exchange.Origin.Request.Id, exchange.Sent.Call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At);
+        var writer = dialect.Answer(head);
+        return RequestGuard.Of(http) is { } request && request.Answer(head) is { } guard ? new GuardedWriter(writer, guard, request, exchange.Attempt, http.Response.Headers) : writer;
+    }
+
+    /// <summary>Null where the client names what is to answer.</summary>
+    private Choice? Choose(HttpContext http, ChatCall call)
+    {
+        if (!selection.Current.Names.Contains(call.Model) || router.IsNamed(call.Model)) return null;
+        var task = http.Request.Headers[Selection.TaskHeader].ToString() is { Length: > 0 } header ? header : call.Task;
+        return Selection.Choose(call, RequestEdge.RouteOf(http), task, selection.Current);
+    }
+
+    private Exchange Route(HttpContext http, Caller caller, ChatCall call, Choice? choice)
     {
         using var step = Steps.Start("route");
-        var target = router.Plan(call.Model, Router.Chat, caller, Router.OwnKeyOf(http.Request.Headers));
-        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser);
+        var target = router.Plan(choice?.Tier ?? call.Model, Router.Chat, caller, Router.OwnKeyOf(http.Request.Headers), call.Model);
+        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser) { Decision = choice?.Reason };
         var attempt = attempts.Start(origin, target);
         var sent = new ProviderCall(call, target.Model, target.Cap(call.MaxOutputTokens), attempt.Id);
-        return target.Provider.Objects(sent) is { } objection ? throw new RefusedException(objection) : new Exchange(origin, target, sent, attempt);
+        return target.Provider.Objects(sent) is { } objection ? throw new RefusedException(objection) : new Exchange(origin, target, sent, attempt) { Choice = choice };
     }
 
     private static string? Conversation(HttpContext http, ChatCall call)
@@ -127,4 +156,8 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
 }
 
 /// <summary>One call on its way to one target.</summary>
-internal sealed record Exchange(CallOrigin Origin, Target Target, ProviderCall Sent, Attempt Attempt);
+internal sealed record Exchange(CallOrigin Origin, Target Target, ProviderCall Sent, Attempt Attempt)
+{
+    /// <summary>Null where the client named what is to answer.</summary>
+    public Choice? Choice { get; init; }
+}

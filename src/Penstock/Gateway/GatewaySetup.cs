@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Guards;
 using Penstock.Http;
 
@@ -24,6 +25,8 @@ internal static class GatewaySetup
         services.AddSingleton<GuardSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<GuardSection>());
         services.AddSingleton<GuardPlans>();
+        services.AddSingleton<SelectionSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<SelectionSection>());
         services.AddSingleton<Attempts>();
         services.AddSingleton<CacheSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());

@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -19,10 +20,10 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     private const int MostUnflushed = 64 * 1024;
     private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
-    /// <summary>Books, then writes the whole answer. The cost is known by then and stands in a header.</summary>
-    public async Task WholeAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
+    /// <summary>Writes a whole answer that was booked. The cost is known by then and stands in a header.</summary>
+    public static async Task WriteWholeAsync(HttpContext http, Fetched answer, IAnswerWriter writer)
     {
-        var (frame, receipt) = await FetchAsync(http, exchange);
+        var (exchange, frame, receipt) = answer;
         var body = new ArrayBufferWriter<byte>(Math.Max(1024, frame.Data.Length));
         writer.WriteWhole(frame, receipt, body);
         AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
@@ -182,6 +183,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         if (receipt is not null) headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(CultureInfo.InvariantCulture);
         if (attempt.Remaining is { } left) headers["x-penstock-budget-remaining-usd"] = left.Usd.ToString(CultureInfo.InvariantCulture);
         if (attempt.Warning is { } passed) headers["x-penstock-budget-warning"] = HeaderText(passed);
+        if (attempt.Decision is { } decision) headers["x-penstock-route"] = HeaderText(decision);
         headers["x-penstock-provider"] = attempt.Target.Provider.Name;
         headers["x-penstock-model"] = HeaderText(attempt.Target.Model);
     }

@@ -25,12 +25,14 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
 
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
     /// <param name="ownKey">The provider's key that the caller sent; null for the platform's.</param>
-    public Target Plan(string name, string mode, Caller caller, string? ownKey = null)
+    /// <param name="asked">The name that the client gave, where it left the choice to us; its key has to allow that one.</param>
+    public Target Plan(string name, string mode, Caller caller, string? ownKey = null, string? asked = null)
     {
+        asked ??= name;
         var table = section.Current;
         var target = Find(table, name, mode);
-        if (caller.Key.Models is { Count: > 0 } allowed && !allowed.Contains(name) && !allowed.Contains($"{target.Provider.Name}/{target.Model}"))
-            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{name}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
+        if (caller.Key.Models is { Count: > 0 } allowed && !allowed.Contains(asked) && !allowed.Contains($"{target.Provider.Name}/{target.Model}"))
+            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{asked}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
         if (ownKey is null) return target;
         if (target.Provider.Dialect == Dialect.Native) throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{name}' runs in this process and takes no key. Leave the header out."));
         return target with { Provider = table.WithKey(target.Provider.Name, ownKey), OwnKey = true };
@@ -44,6 +46,9 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
             ? key
             : throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' must be one key of {LongestOwnKey} characters or fewer, without blanks."));
     }
+
+    /// <summary>Whether the name is an alias's or a tier's.</summary>
+    public bool IsNamed(string name) => section.Current.Aliases.ContainsKey(name) || section.Current.Tiers.ContainsKey(name);
 
     /// <summary>Whether the name leads to a target at all.</summary>
     public bool Knows(string name, string mode)

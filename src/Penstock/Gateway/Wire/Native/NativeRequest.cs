@@ -16,7 +16,7 @@ internal static class NativeRequest
     private static readonly string[] Fields =
     [
         "messages", "model", "temperature", "topP", "topK", "maxTokens", "systemPrompt", "stop", "seed", "stream", "tools", "toolChoice",
-        "parallelToolCalls", "responseFormat", "user", "frequencyPenalty", "presencePenalty", "conversation",
+        "parallelToolCalls", "responseFormat", "user", "frequencyPenalty", "presencePenalty", "conversation", "task",
     ];
 
     public static ChatCall Read(ReadOnlyMemory<byte> body)
@@ -44,6 +44,7 @@ internal static class NativeRequest
             Seed = root.Optional("seed")?.WholeLong(),
             EndUser = root.Optional("user") is { } user ? user.ShortText(LongestLabel) : null,
             Conversation = root.Optional("conversation") is { } conversation ? conversation.ShortText(LongestLabel) : null,
+            Task = root.Optional("task")?.ShortText(LongestName),
             Stream = root.Optional("stream")?.Flag() ?? false,
         };
     }

@@ -1,0 +1,36 @@
+using Penstock.Gateway.Wire;
+using Penstock.Kernel;
+
+namespace Penstock.Gateway.Selecting;
+
+/// <summary>An answer as it came, of the exchange that it came from.</summary>
+internal sealed record Fetched(Exchange Exchange, ProviderFrame Frame, Receipt Receipt);
+
+/// <summary>
+/// Has a whole answer of a chosen small model checked, and one that fails asked again of the standard tier. Both attempts are booked: what a veto costs is in the
+/// books. A stream is never taken back, and so never checked.
+/// </summary>
+internal static class Veto
+{
+    /// <param name="fetch">Makes the call of an exchange.</param>
+    /// <param name="again">Makes ready the same call for a tier, with a line that says why.</param>
+    public static async Task<Fetched> FetchAsync(Exchange exchange, SelectionOptions options, Func<Exchange, Task<Fetched>> fetch, Func<string, string, Task<Exchange>> again)
+    {
+        var first = await fetch(exchange);
+        if (exchange.Choice is not { } choice || choice.Tier == options.Standard || options.Tasks.GetValueOrDefault(choice.Task)?.Check is not { } check) return first;
+        if (QualityCheck.Problem(check, exchange.Sent.Call, new AnswerFold().Add(first.Frame)) is not { } problem) return first;
+
+        // The answer that goes out is no longer the one this attempt got: it is nobody's to be given again under its name.
+        exchange.Attempt.Filtered = true;
+        try
+        {
+            var second = await fetch(await again(options.Standard, $"{choice.Reason}; vetoed, {problem} > {options.Standard}"));
+            return second with { Receipt = second.Receipt with { Cost = first.Receipt.Cost + second.Receipt.Cost } };
+        }
+        catch (RefusedException)
+        {
+            // No money is left, or the provider fails: an answer that is paid for and doubtful is more than none.
+            return first;
+        }
+    }
+}
