@@ -1,6 +1,7 @@
 using System.Text;
 using Penstock.Budgets;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -16,6 +17,9 @@ internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Ro
 {
     /// <summary>The template that made the prompt; null where the client wrote it.</summary>
     public string? Template { get; init; }
+
+    /// <summary>The tier that was chosen, and why; null where the client named what is to answer.</summary>
+    public Choice? Choice { get; init; }
 }
 
 /// <summary>

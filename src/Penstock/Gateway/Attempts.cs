@@ -19,7 +19,15 @@ internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSour
     public AttemptId NextId() => ids.NextAttempt();
 
     /// <param name="decision">Why this target, where it is not plainly what was asked for.</param>
-    public Attempt Start(CallOrigin origin, Target target, string? decision = null) => new(NextId(), origin, target, this, time) { Decision = decision };
+    public Attempt Start(CallOrigin origin, Target target, string? decision = null) => new(NextId(), origin, target, this, time)
+    {
+        Decision = (origin.Choice?.Reason, decision) switch
+        {
+            (null, _) => decision,
+            ({ } reason, null) => reason,
+            ({ } reason, _) => $"{reason}; {decision}",
+        },
+    };
 
     /// <summary>The attempt at a step of a walk; the first of all is the one the journey began with.</summary>
     public Attempt At(Journey journey, Step step)

@@ -69,6 +69,9 @@ public sealed record ChatCall
     /// <summary>What usage is grouped by as a conversation, as the client names it.</summary>
     public string? Conversation { get; init; }
 
+    /// <summary>What the call is for, as the client names it; decides who answers where the client leaves that to us.</summary>
+    public string? Task { get; init; }
+
     public bool Stream { get; init; }
 
     /// <summary>The client asked for OpenAI's closing usage chunk; else it is not shown.</summary>

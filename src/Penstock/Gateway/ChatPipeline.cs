@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Guarding;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -25,7 +26,7 @@ namespace Penstock.Gateway;
 /// Where a target fails before anything of its answer went out, steps 6 to 8 are taken again for the next: with a hold and a ledger row of its own.
 /// The cache comes after the route, because the target is part of what was asked, and no key may read what it may not call.
 /// </summary>
-internal sealed class ChatPipeline(Admission admission, Router router, AnswerCache cache, Failover failover, Attempts attempts, Relay relay)
+internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerCache cache, Failover failover, Attempts attempts, Relay relay)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -42,7 +43,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
             if (adjust is not null) call = await adjust(passage.Caller, call);
         }
 
-        await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), call.Stream ? Stream() : new Reply(exchange => relay.WholeAsync(http, exchange, WriterFor(exchange))));
+        await AnswerAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call), call.Stream ? Stream() : Whole());
 
         // A writer for each attempt: whether bytes pass through or are written anew depends on the target that answers.
         IAnswerWriter WriterFor(Exchange exchange) => exchange.Writer ??= Guarded(
@@ -50,6 +51,12 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
             dialect,
             new AnswerHead(exchange.Origin.Request.Id, call, exchange.Target.Provider.Name, exchange.Target.Model, dialect.Name == exchange.Target.Provider.Dialect, exchange.Attempt.At),
             exchange.Attempt);
+
+        Reply Whole() => new(async exchange =>
+        {
+            var answer = await FetchAsync(http, passage, exchange);
+            await Relay.WriteWholeAsync(http, answer, WriterFor(answer.Exchange));
+        });
 
         Reply Stream() => new(exchange => relay.StreamAsync(http, exchange, WriterFor(exchange)))
         {
@@ -67,10 +74,10 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
     public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, new Reply(async exchange =>
     {
-        var (frame, receipt) = await relay.FetchAsync(http, exchange);
-        Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
+        var (answered, frame, receipt) = await FetchAsync(http, passage, exchange);
+        Relay.AddHeaders(http.Response.Headers, answered.Attempt, receipt);
         if (RequestGuard.Of(http) is { } guard) frame = guard.Answer(frame, http.Response.Headers);
-        await write(new AnswerFold().Add(frame), receipt, exchange.Target);
+        await write(new AnswerFold().Add(frame), receipt, answered.Target);
     }));
 
     /// <summary>How many tokens a call's input has. Nothing is generated and nothing booked.</summary>
@@ -78,9 +85,9 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     {
         await using var passage = await AdmitAsync(http);
         var call = read(await ReadAsync(http, passage));
-        var plan = PlanFor(http, passage.Caller, call);
+        var plan = planner.PlanFor(http, passage.Caller, call, planner.Choose(http, call));
         TargetFailedException? first = null;
-        foreach (var target in plan.Targets.Where(target => Objection(target, call) is null))
+        foreach (var target in plan.Targets.Where(target => Planner.Objection(target, call) is null))
         {
             try
             {
@@ -98,12 +105,12 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
 
     private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Reply reply)
     {
-        var journey = Route(http, passage.Caller, call);
+        var journey = Route(http, passage.Caller, call, planner.Choose(http, call));
         question = question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs };
         using var turn = await cache.OpenAsync(http, journey, journey.Plan.First.Cap(call.MaxOutputTokens), question);
         if (turn == CacheTurn.Answered) return;
 
-        using var walk = failover.Start(journey.Plan, target => Objection(target, call));
+        using var walk = failover.Start(journey.Plan, target => Planner.Objection(target, call));
         var first = await ReserveAsync(http, passage, journey, call, await walk.NextAsync(pause => pause, http.RequestAborted), alone: walk.Alone);
         await turn.RunAsync(http, first.Whole, () => AttemptAsync(http, passage, journey, walk, first, reply, shared: turn.Shared && first.Whole));
     }
@@ -128,6 +135,21 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         }
     }
 
+    /// <summary>A whole answer; where we chose its tier, one that stands the check of its task.</summary>
+    private async Task<Fetched> FetchAsync(HttpContext http, Passage passage, Exchange exchange) =>
+        await Veto.CheckAsync(await relay.FetchAsync(http, exchange), planner.Selection, choice => FetchAgainAsync(http, passage, exchange.Sent.Call, choice));
+
+    /// <summary>Steps 4 and 6 to 8 for a call that another tier has answered badly.</summary>
+    private async Task<Fetched> FetchAgainAsync(HttpContext http, Passage passage, ChatCall call, Choice choice)
+    {
+        var journey = Route(http, passage.Caller, call, choice);
+        using var walk = failover.Start(journey.Plan, target => Planner.Objection(target, call));
+        Fetched? answer = null;
+        var first = await ReserveAsync(http, passage, journey, call, await walk.NextAsync(pause => pause, http.RequestAborted), walk.Alone);
+        await AttemptAsync(http, passage, journey, walk, first, new Reply(async exchange => answer = await relay.FetchAsync(http, exchange)), shared: false);
+        return answer!;
+    }
+
     private static IAnswerWriter Guarded(HttpContext http, IChatDialect dialect, AnswerHead head, Attempt attempt)
     {
         var writer = dialect.Answer(head);
@@ -147,18 +169,13 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         return new Exchange(journey.Origin, target, sent with { MaxOutputTokens = cap }, attempt) { Alone = alone, Whole = cap == sent.MaxOutputTokens };
     }
 
-    private Journey Route(HttpContext http, Caller caller, ChatCall call)
+    private Journey Route(HttpContext http, Caller caller, ChatCall call, Choice? choice)
     {
         using var step = Steps.Start("route");
-        var plan = PlanFor(http, caller, call);
-        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser) { Template = call.Template?.ToString() };
+        var plan = planner.PlanFor(http, caller, call, choice);
+        var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser) { Template = call.Template?.ToString(), Choice = choice };
         return new Journey(origin, plan, attempts.Start(origin, plan.First, plan.Decision));
     }
-
-    private Plan PlanFor(HttpContext http, Caller caller, ChatCall call) =>
-        router.Plan(call.Model, Router.Chat, caller, Router.OwnKeyOf(http.Request.Headers)).For(target => Objection(target, call));
-
-    private static Refusal? Objection(Target target, ChatCall call) => target.Provider.Objects(new ProviderCall(call, target.Model, target.Cap(call.MaxOutputTokens), default));
 
     private static string? Conversation(HttpContext http, ChatCall call)
     {

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Tasks;
 using Penstock.Guards;
 using Penstock.Http;
@@ -19,6 +20,7 @@ internal static class GatewaySetup
         services.AddSingleton<TargetStates>();
         services.AddSingleton(new Chance());
         services.AddSingleton<Router>();
+        services.AddSingleton<Planner>();
         services.AddSingleton<Failover>();
         services.AddSingleton<TargetMetrics>();
         services.AddSingleton<TargetEndpoints>();
@@ -36,6 +38,8 @@ internal static class GatewaySetup
         services.AddSingleton<GuardSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<GuardSection>());
         services.AddSingleton<GuardPlans>();
+        services.AddSingleton<SelectionSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<SelectionSection>());
         services.AddSingleton<Attempts>();
         services.AddSingleton<CacheSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());

@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -19,10 +20,10 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     private const int MostUnflushed = 64 * 1024;
     private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
-    /// <summary>Books, then writes the whole answer. The cost is known by then and stands in a header.</summary>
-    public async Task WholeAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
+    /// <summary>Writes a whole answer that was booked. The cost is known by then and stands in a header.</summary>
+    public static async Task WriteWholeAsync(HttpContext http, Fetched answer, IAnswerWriter writer)
     {
-        var (frame, receipt) = await FetchAsync(http, exchange);
+        var (exchange, frame, receipt) = answer;
         var body = new ArrayBufferWriter<byte>(Math.Max(1024, frame.Data.Length));
         writer.WriteWhole(frame, receipt, body);
         AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
@@ -30,7 +31,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     }
 
     /// <summary>The one frame of a whole answer, booked.</summary>
-    public async Task<(ProviderFrame Frame, Receipt Receipt)> FetchAsync(HttpContext http, Exchange exchange)
+    public async Task<Fetched> FetchAsync(HttpContext http, Exchange exchange)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
@@ -42,7 +43,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             {
                 exchange.Attempt.Meter(frame);
                 if (!frame.Last) continue;
-                return (frame, await SettleAsync(exchange));
+                return new Fetched(exchange, frame, await SettleAsync(exchange));
             }
 
             throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");

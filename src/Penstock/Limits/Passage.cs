@@ -70,7 +70,7 @@ internal sealed class Passage(Caller caller, LimitPlan plan, RequestId request, 
     {
         if (!_holds) return;
         var metered = _used;
-        (_holds, _metered) = (false, metered);
+        (_holds, _metered, _used) = (false, metered, 0);
         await limits.ReturnAsync(Ask([.. _tokens.Select(bucket => bucket with { Amount = bucket.Amount - metered })], plan.Slots));
     }
 

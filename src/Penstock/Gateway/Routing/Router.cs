@@ -25,11 +25,13 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
 
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
     /// <param name="ownKey">The provider's key that the caller sent; null for those that are stored for them, else the platform's.</param>
-    public Plan Plan(string name, string mode, Caller caller, string? ownKey = null)
+    /// <param name="asked">The name that the client gave, where it left the choice to us; its key has to allow that one.</param>
+    public Plan Plan(string name, string mode, Caller caller, string? ownKey = null, string? asked = null)
     {
+        asked ??= name;
         var table = section.Current;
         var route = Find(table, name);
-        IReadOnlyList<Target> targets = Allowed(name, Targets(table, route, mode), caller);
+        IReadOnlyList<Target> targets = Allowed(asked, Targets(table, route, mode), caller);
         targets = ownKey is null ? [.. targets.Select(target => WithStoredKey(table, target, caller))] : WithOwnKey(table, targets, name, ownKey);
         return Routing.Plan.Of(route.Strategy, targets, chance);
     }
@@ -42,6 +44,9 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
             ? key
             : throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' must be one key of {LongestOwnKey} characters or fewer, without blanks."));
     }
+
+    /// <summary>Whether the name is an alias's or a tier's.</summary>
+    public bool IsNamed(string name) => section.Current.Aliases.ContainsKey(name) || section.Current.Tiers.ContainsKey(name);
 
     /// <summary>Whether the name leads to a target at all.</summary>
     public bool Knows(string name, string mode)

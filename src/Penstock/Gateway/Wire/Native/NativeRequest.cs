@@ -18,7 +18,7 @@ internal static class NativeRequest
     [
         "messages", "model", "temperature", "topP", "topK", "maxTokens", "systemPrompt", "stop", "seed", "stream", "tools", "toolChoice",
         "parallelToolCalls", "responseFormat", "user", "frequencyPenalty", "presencePenalty", "conversation",
-        "template", "variables",
+        "task", "template", "variables",
     ];
 
     public static ChatCall Read(ReadOnlyMemory<byte> body)
@@ -48,6 +48,7 @@ internal static class NativeRequest
             Seed = root.Optional("seed")?.WholeLong(),
             EndUser = root.Optional("user") is { } user ? user.ShortText(LongestLabel) : null,
             Conversation = root.Optional("conversation") is { } conversation ? conversation.ShortText(LongestLabel) : null,
+            Task = root.Optional("task")?.ShortText(LongestName),
             Stream = root.Optional("stream")?.Flag() ?? false,
         };
     }
