@@ -91,11 +91,15 @@ public sealed class TokenCallTests
         await using var host = await StartAsync(issuer);
         var (token, next) = (Token(issuer, host), Token(issuer, host, "\"n\": 2"));
 
-        var statuses = new List<int>();
-        foreach (var sent in new[] { token, token, next }) statuses.Add((await host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(), sent, ("Idempotency-Key", "once"))).Status);
+        Assert.Equal(200, (await AskAsync(token)).Status);
+        // The client has its answer a moment before the request has left this process, which gives it to the subject's other tokens until then.
+        await GatewayHost.UntilAsync(async () => (await AskAsync(next)).Status == 409);
 
-        Assert.Equal([200, 200, 409], statuses);
+        var again = await AskAsync(token);
+        Assert.Equal((200, "true"), (again.Status, again.Headers["idempotency-replayed"]));
         Assert.Single(host.Script.Calls);
+
+        Task<Answer> AskAsync(string sent) => host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat(), sent, ("Idempotency-Key", "once"));
     }
 
     [Fact]
