@@ -43,6 +43,10 @@ public sealed class GuardTests : IAsyncLifetime
         ["/v1/stream"] = """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": [{"type": "text", "text": "CARD"}]}]}""",
         ["/v1/classify"] = """{"text": "CARD", "labels": ["a", "b"], "model": "gpt-4o-mini"}""",
         ["/v1/suggest"] = """{"text": "CARD", "model": "gpt-4o-mini"}""",
+        ["/v1/extract"] = """{"text": "CARD", "fields": ["label"], "model": "gpt-4o-mini"}""",
+        ["/v1/summarise"] = """{"text": "CARD", "model": "gpt-4o-mini"}""",
+        ["/v1/summarize"] = """{"text": "CARD", "model": "gpt-4o-mini"}""",
+        ["/mcp"] = """{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "summarise", "arguments": {"text": "CARD", "model": "gpt-4o-mini"}}}""",
         ["/v1/embed"] = """{"input": ["CARD"], "user": "CARD"}""",
         ["/v1/embeddings"] = """{"model": "text-embedding-3-small", "input": "CARD", "user": "CARD"}""",
     };
