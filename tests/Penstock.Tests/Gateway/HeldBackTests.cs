@@ -1,5 +1,4 @@
 using Penstock.Gateway;
-using Penstock.Usage;
 using Xunit;
 
 namespace Penstock.Tests.Gateway;
