@@ -20,7 +20,7 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     /// <summary>Headers of an answer that are every reader's; what it cost and what is left is its caller's alone.</summary>
-    private static readonly string[] Everyones = ["Content-Type", "Content-Length", "Cache-Control", "x-accel-buffering", "x-penstock-provider", "x-penstock-model", "x-penstock-template"];
+    private static readonly string[] Everyones = ["Content-Type", "Content-Length", "Cache-Control", "x-accel-buffering", "x-penstock-provider", "x-penstock-model", "x-penstock-route", "x-penstock-template"];
 
     /// <summary>
     /// Answers from what is kept or from a call in flight where it can; else says how the call is to be made. Whoever is answered here is booked: at no

@@ -19,7 +19,7 @@ internal sealed class RouteReader(IReadOnlyDictionary<string, ProviderSettings> 
         if (one is not null && several is { } both) throw both.Bad("must not stand beside 'target'");
         var byItsName = one is null && several is null && fallbacks is not null;
         RouteTarget[] first = one is { } target ? [Target(target)] : several is { } list ? Targets(list) : byItsName ? [] : [Target(entry.Required("target"))];
-        return Route(name, entry, [.. first, .. fallbacks is { } rest ? Targets(rest).Select(Unweighted) : []]) with { ByItsName = byItsName };
+        return Route(name, entry, [.. first, .. fallbacks is { } rest ? Fallbacks(rest) : []]) with { ByItsName = byItsName };
     }
 
     public NamedRoute Tier(string name, JsonView entry)
@@ -53,6 +53,12 @@ internal sealed class RouteReader(IReadOnlyDictionary<string, ProviderSettings> 
         return targets.Select(target => target.Name).Distinct().Count() == targets.Length ? targets : throw list.Bad("must not name a target twice");
     }
 
+    private RouteTarget[] Fallbacks(JsonView list)
+    {
+        var fallbacks = Targets(list);
+        return Array.TrueForAll(fallbacks, target => target.Weight is null) ? fallbacks : throw list.Bad("must have no weights: they are tried in order");
+    }
+
     private RouteTarget Target(JsonView entry)
     {
         if (entry.Kind != JsonValueKind.Object) return Named(entry);
@@ -63,8 +69,6 @@ internal sealed class RouteReader(IReadOnlyDictionary<string, ProviderSettings> 
             ? target with { Timeouts = ReadTimeouts(entry, provider.Timeouts) }
             : target;
     }
-
-    private RouteTarget Unweighted(RouteTarget fallback) => fallback with { Weight = null };
 
     private RouteTarget Named(JsonView text)
     {

@@ -44,6 +44,9 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
     /// <summary>Weight of the newest measurement in the mean.</summary>
     private const double Newest = 0.2;
 
+    /// <summary>A target that answers 429 is well, and one without another beside it is better asked again than not at all: only many in a row open its circuit.</summary>
+    private const int LimitedPerFailure = 4;
+
     private const int MostDoublings = 10;
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan WhileProbed = TimeSpan.FromSeconds(1);
@@ -147,7 +150,7 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
             var cooling = _cooled is not null && now < _coolUntil;
             var state = cooling ? TargetState.Cooling : _opened is null ? TargetState.Closed : now < _openUntil ? TargetState.Open : TargetState.HalfOpen;
             TimeSpan? left = cooling ? _coolUntil - now : state == TargetState.Open ? _openUntil - now : null;
-            return new TargetSight(Name, state, _since, cooling ? _cooled!.Code : _opened?.Code, _failures, left is { } until ? time.GetUtcNow() + until : null, _firstByte, _budget, _inFlight, _lastFault);
+            return new TargetSight(Name, state, _since, cooling ? _cooled!.Code : _opened?.Code, Math.Max(_failures, _limited), left is { } until ? time.GetUtcNow() + until : null, _firstByte, _budget, _inFlight, _lastFault);
         }
     }
 
@@ -200,8 +203,8 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
                     Cool(cause, Least(wait, options().LongestCoolDown));
                     break;
                 case ProviderFault.Limited:
-                    _restUntil = Now + Doubled(options().Backoff * 2, _limited++, LongestRest);
-                    Count(call, cause);
+                    _restUntil = Now + Doubled(options().Backoff * 2, _limited, LongestRest);
+                    if (++_limited >= options().FailuresToOpen * LimitedPerFailure || _probe == call) Open(call, cause);
                     break;
                 default:
                     if (fault.RetryAfter is { } asked) Cool(cause, Least(asked, options().LongestCoolDown));
@@ -229,18 +232,14 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
 
     private void Count(TargetCall call, Cause cause)
     {
-        _failures++;
-        if (_probe == call)
-        {
-            _probe = null;
-            _probesFailed++;
-        }
-        else if (_opened is not null || _failures < options().FailuresToOpen)
-        {
-            // Calls that were under way when the circuit opened say nothing new.
-            return;
-        }
+        if (++_failures >= options().FailuresToOpen || _probe == call) Open(call, cause);
+    }
 
+    private void Open(TargetCall call, Cause cause)
+    {
+        // Calls that were under way when the circuit opened say nothing new.
+        if (_opened is not null && _probe != call) return;
+        if (_probe == call) (_probe, _probesFailed) = (null, _probesFailed + 1);
         _opened = cause;
         _since = time.GetUtcNow();
         _openUntil = Now + Doubled(options().Open, _probesFailed, options().LongestOpen);
@@ -248,7 +247,7 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
 
     private void Close()
     {
-        (_probe, _opened, _failures, _probesFailed) = (null, null, 0, 0);
+        (_probe, _opened, _failures, _probesFailed, _limited) = (null, null, 0, 0, 0);
         _since = time.GetUtcNow();
     }
 
@@ -267,7 +266,7 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
 
     private TargetClosed Opened(Cause cause, TimeSpan wait) => new(
         cause.Kind == RefusalKind.Limited
-            ? new Refusal(RefusalKind.Limited, cause.Code, $"Target '{Name}' refused {_failures} calls in a row; it is called again in {Text(wait)} s.") { RetryAfter = wait }
+            ? new Refusal(RefusalKind.Limited, cause.Code, $"Target '{Name}' refused {_limited} calls in a row; it is called again in {Text(wait)} s.") { RetryAfter = wait }
             : new Refusal(RefusalKind.Unavailable, "target_unavailable", $"Target '{Name}' failed {_failures} times in a row, last with {cause.Code}; it is called again in {Text(wait)} s.") { RetryAfter = wait },
         wait,
         Passes: false);

@@ -233,7 +233,35 @@ public sealed class FailoverTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Embeddings_and_counts_go_over_the_plan_too()
+    public async Task Counts_go_over_the_plan_too()
+    {
+        _host.Script.Count = call => call.Model == First ? throw new ProviderException(ProviderFault.Broken, "no", 500) : new TokenCount(9, true);
+        var answer = await _host.PostAsync("/v1/messages/count_tokens", """{"model": "pair", "messages": [{"role": "user", "content": "x"}]}""");
+        Assert.Equal((200, 9), (answer.Status, answer.Json.GetProperty("input_tokens").GetInt32()));
+
+        _host.Script.Count = call => throw new ProviderException(ProviderFault.Overloaded, call.Model, 529);
+        answer = await _host.PostAsync("/v1/messages/count_tokens", """{"model": "pair", "messages": [{"role": "user", "content": "x"}]}""");
+        Assert.Equal((529, First), (answer.Status, answer.Text("error", "message")));
+        Assert.Empty(await _host.RowsAsync());
+    }
+
+    /// <summary>What a caller can pay cuts their own answer short, and nobody else's.</summary>
+    [Theory]
+    [InlineData("off", 200)]
+    [InlineData("on", 402)]
+    public async Task A_fallback_that_others_wait_for_is_not_cut_down_to_what_its_caller_can_pay(string cache, int status)
+    {
+        var key = await _host.AddKeyAsync("modest", Scopes.Complete, record => record with { MonthlyBudget = new Money(50_000_000) });
+        _host.Script.Chat = (call, _) => call.Model == First ? Frames.Then(new ProviderException(ProviderFault.Broken, "no", 500)) : Frames.Of(Whole("Hello"));
+
+        var answer = await _host.SendAsync(HttpMethod.Post, "/v1/chat/completions", GatewayHost.Chat("dear"), key, ("x-penstock-cache", cache));
+
+        Assert.True(status == answer.Status, answer.Body);
+        if (status == 200) Assert.InRange(_host.Script.Calls.Last().MaxOutputTokens!.Value, 64, 900);
+    }
+
+    [Fact]
+    public async Task Embeddings_go_over_the_plan_too()
     {
         await using var host = await GatewayHost.StartAsync(config: """{"models": {"vectors": {"targets": ["openai/text-embedding-3-small", "openai/text-embedding-3-large"]}}, "routing": {"retries": 0}}""");
         host.Script.Embed = call => call.Model.EndsWith("small", StringComparison.Ordinal) ? throw new ProviderException(ProviderFault.Broken, "no", 500) : new EmbedAnswer([[0.5f]], call.Model, TokenCounts.Of(1, 0), false);
@@ -255,6 +283,7 @@ public sealed class FailoverTests : IAsyncLifetime
         var second = await host.ChatAsync("pair");
 
         Assert.Equal(("openai", "miss"), (second.Headers["x-penstock-provider"], second.Headers["x-penstock-cache"]));
+        await GatewayHost.UntilAsync(() => host.Services.GetRequiredService<Penstock.Gateway.Cache.Flights>().Count == 0);
         Assert.Equal("hit", (await host.ChatAsync("pair")).Headers["x-penstock-cache"]);
     }
 

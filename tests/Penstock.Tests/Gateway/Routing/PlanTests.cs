@@ -145,6 +145,7 @@ public sealed class PlanTests
     [InlineData("""{"models": {"m": {"targets": [{"target": "openai/x", "weight": 0}], "strategy": "weighted"}}}""", "models.m.targets[0].weight")]
     [InlineData("""{"models": {"m": {"targets": [{"target": "openai/x", "weight": 1}]}}}""", "models.m")]
     [InlineData("""{"models": {"m": {"targets": ["openai/x"], "strategy": "weighted"}}}""", "models.m.strategy")]
+    [InlineData("""{"models": {"m": {"target": "openai/x", "fallbacks": [{"target": "openai/y", "weight": 1}]}}}""", "models.m.fallbacks")]
     [InlineData("""{"models": {"m": {"targets": ["openai/x"], "strategy": "best"}}}""", "models.m.strategy")]
     [InlineData("""{"tiers": {"fast": {"targets": [{"target": "openai/x", "timeout": 1}]}}}""", "tiers.fast.targets[0].timeout")]
     [InlineData("""{"tiers": {"fast": {"targets": ["openai/x"], "fallbacks": ["openai/y"]}}}""", "tiers.fast.fallbacks")]

@@ -15,7 +15,7 @@ public sealed class TargetHealthTests
 
     public TargetHealthTests() => _target = new TargetHealth(new TargetName("openai", "gpt-4.1"), known: true, () => _options, _time);
 
-    public static TheoryData<ProviderFault> OwnFailures() => [ProviderFault.Broken, ProviderFault.Unreachable, ProviderFault.TimedOut, ProviderFault.Overloaded, ProviderFault.CutShort, ProviderFault.Limited];
+    public static TheoryData<ProviderFault> OwnFailures() => [ProviderFault.Broken, ProviderFault.Unreachable, ProviderFault.TimedOut, ProviderFault.Overloaded, ProviderFault.CutShort];
 
     [Theory]
     [MemberData(nameof(OwnFailures))]
@@ -32,7 +32,21 @@ public sealed class TargetHealthTests
         Assert.Equal((TargetState.Open, 5), (_target.Look().State, _target.Look().Failures));
         var (call, closed) = _target.TryEnter();
         Assert.Null(call);
-        Assert.Equal((fault == ProviderFault.Limited ? 429 : 503, TimeSpan.FromSeconds(10), false), (closed!.Refusal.Status, closed.Refusal.RetryAfter, closed.Passes));
+        Assert.Equal((503, TimeSpan.FromSeconds(10), false), (closed!.Refusal.Status, closed.Refusal.RetryAfter, closed.Passes));
+    }
+
+    [Fact]
+    public void A_target_that_is_only_busy_opens_after_many_refusals_in_a_row_and_says_so()
+    {
+        for (var i = 0; i < 19; i++) Fail(ProviderFault.Limited, 429);
+        Succeed();
+        for (var i = 0; i < 19; i++) Fail(ProviderFault.Limited, 429);
+        Assert.Equal((TargetState.Closed, true), (_target.Look().State, _target.Rests));
+
+        Fail(ProviderFault.Limited, 429);
+
+        Assert.Equal((TargetState.Open, 20), (_target.Look().State, _target.Look().Failures));
+        Assert.Equal((429, "provider_Limited", TimeSpan.FromSeconds(10)), (_target.TryEnter().Closed!.Refusal.Status, _target.TryEnter().Closed!.Refusal.Code, _target.TryEnter().Closed!.Wait));
     }
 
     [Theory]
