@@ -23,7 +23,7 @@ internal sealed class Field : IAsyncDisposable
 
     public Contender Direct => Contenders[0];
 
-    public Contender Named(string name) => Contenders.Single(contender => contender.Name == name);
+    public IEnumerable<Contender> Servers => Contenders.Where(contender => _options.Servers.Any(server => server.Name == contender.Name));
 
     public static async Task<Field> StartAsync(Options options)
     {
@@ -32,7 +32,7 @@ internal sealed class Field : IAsyncDisposable
         {
             await field.StartStandInsAsync();
             await field.StartNginxAsync();
-            await field.StartPenstockAsync();
+            foreach (var (name, library) in options.Servers) await field.StartPenstockAsync(name, library);
             if (options.Peer) await field.StartPortkeyAsync();
             return field;
         }
@@ -44,15 +44,15 @@ internal sealed class Field : IAsyncDisposable
     }
 
     /// <summary>What the server booked, to be held against what was asked.</summary>
-    public async Task<(long Requests, decimal Cost)> BookedAsync()
+    public static async Task<(long Requests, decimal Cost)> BookedAsync(Contender server)
     {
-        using var http = Admin();
+        using var http = Admin(server.Port);
         var usage = (await http.GetFromJsonAsync("/v1/usage", Json.Default.JsonObject))!;
         return (usage["requests"]!.GetValue<long>(), usage["totalCost"]!.GetValue<decimal>());
     }
 
     /// <summary>A second server on a folder of its own, to time its start.</summary>
-    public Running StartServer(string folder, int port) => Start(folder, Path.Combine(folder, "server.log"), _options.Cores.Measured, ServerEnvironment(folder, port), _options.Server.Split(' '));
+    public Running StartServer(string library, string folder, int port) => Start(folder, Path.Combine(folder, "server.log"), _options.Cores.Measured, ServerEnvironment(folder, port), "dotnet", library);
 
     public string NewServerFolder(string name)
     {
@@ -137,13 +137,13 @@ internal sealed class Field : IAsyncDisposable
         return Start(folder, Path.Combine(folder, "nginx.log"), core, Nothing, _options.Nginx, "-p", folder, "-c", config, "-e", Path.Combine(folder, "error.log"));
     }
 
-    private async Task StartPenstockAsync()
+    private async Task StartPenstockAsync(string name, string library)
     {
         var port = Ports.Free();
-        var process = StartServer(NewServerFolder("penstock"), port);
+        var process = StartServer(library, NewServerFolder(name), port);
         await ListenAsync(port, process);
         var key = new KeyValuePair<string, string>("Authorization", $"Bearer {await MakeKeyAsync(port)}");
-        Contenders.Add(new Contender("penstock", port, process, ("whole/gpt-4o-mini", "paced/gpt-4o-mini"), port)
+        Contenders.Add(new Contender(name, port, process, ("whole/gpt-4o-mini", "paced/gpt-4o-mini"), port)
         {
             Headers = [key, new("x-penstock-cache", "on")],
             StreamHeaders = [key, new("x-penstock-cache", "on")],
@@ -176,8 +176,6 @@ internal sealed class Field : IAsyncDisposable
           "prices": { "version": "bench", "models": { "whole/gpt-4o-mini": { "input": 0.15, "output": 0.6 }, "paced/gpt-4o-mini": { "input": 0.15, "output": 0.6 } } }
         }
         """;
-
-    private HttpClient Admin() => Admin(Named("penstock").Port);
 
     private static HttpClient Admin(int port) => new() { BaseAddress = new Uri($"http://127.0.0.1:{port}"), DefaultRequestHeaders = { { "Authorization", $"Bearer {AdminKey}" } } };
 

@@ -31,8 +31,8 @@ internal sealed record Options
 
     public string Nginx { get; } = Needed("BENCH_NGINX");
 
-    /// <summary>Command that starts the server, words separated by spaces.</summary>
-    public string Server { get; } = Needed("BENCH_SERVER");
+    /// <summary>The server's program, and others of other builds, by name.</summary>
+    public IReadOnlyList<(string Name, string Library)> Servers { get; init; } = [("penstock", Needed("BENCH_SERVER"))];
 
     public string Peers { get; } = Needed("BENCH_PEERS");
 
@@ -55,6 +55,7 @@ internal sealed record Options
                 "--streams" => options with { Streams = Number(args, ++at) },
                 "--starts" => options with { Starts = Number(args, ++at) },
                 "--parts" => options with { Parts = args[++at].Split(',') },
+                "--beside" => options with { Servers = [.. options.Servers, Named(args[++at])] },
                 "--no-peer" => options with { Peer = false },
                 "--unpinned" => options with { Pinned = false },
                 _ => throw new ArgumentException($"'{args[at]}' is not known; see bench/run.sh --help."),
@@ -65,6 +66,10 @@ internal sealed record Options
     }
 
     public bool Has(string part) => Parts.Contains(part);
+
+    private static (string Name, string Library) Named(string text) => text.Split('=', 2) is [var name, var library]
+        ? (name, Path.GetFullPath(library))
+        : throw new ArgumentException($"--beside wants a name and a program, not '{text}'.");
 
     private static int Number(string[] args, int at) => int.Parse(args[at], CultureInfo.InvariantCulture);
 

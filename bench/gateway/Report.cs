@@ -5,9 +5,7 @@ namespace Penstock.Bench.Gateway;
 /// <summary>The one table, and what it is held to.</summary>
 internal sealed class Report(Options options, Dictionary<string, Results> results)
 {
-    private static readonly string[] Order = ["direct", "nginx", "penstock", "portkey"];
-
-    public bool Print(double[] starts)
+    public bool Print()
     {
         var direct = results["direct"];
         Line("", name => name);
@@ -28,8 +26,10 @@ internal sealed class Report(Options options, Dictionary<string, Results> result
         Line("  p99 added, ms", name => name == "direct" ? "" : Show(Results.Added(results[name].First, direct.First, each => each.P99), "0.00"));
         Line($"MiB before {options.Streams} streams", name => Show(results[name].Streams?.Before, "0"));
         Line($"MiB with {options.Streams} streams open", name => Show(results[name].Streams?.Open, "0"));
-        Line("start to the first answer: p50, ms", name => name == "penstock" && starts.Length > 0 ? Show(Pacer.Percentile(starts, 50), "0") : "");
-        Line($"  slowest of {starts.Length}, ms", name => name == "penstock" && starts.Length > 0 ? Show(starts[^1], "0") : "");
+        Line("start to the first answer: p50, ms", name => results[name].Starts is { Length: > 0 } starts ? Show(Pacer.Percentile(starts, 50), "0") : "");
+        Line("  slowest, ms", name => results[name].Starts is { Length: > 0 } starts ? Show(starts[^1], "0") : "");
+        Line("calls asked", name => Show(results[name].Asked, "0"));
+        Line("calls in the ledger", name => results[name].Booked > 0 ? Show(results[name].Booked, "0") : "");
         Console.WriteLine();
         return Judge();
     }
@@ -44,6 +44,7 @@ internal sealed class Report(Options options, Dictionary<string, Results> result
             Hold($"p99 added at {options.Rate} a second, ms", Results.Added(penstock.Rate, direct.Rate, each => each.P99), atMost: 3, "0.00"),
             Hold("p99 of the first word added, ms", Results.Added(penstock.First, direct.First, each => each.P99), atMost: 3, "0.00"),
             Hold($"MiB with {options.Streams} streams", penstock.Streams?.Open, atMost: 250, "0"),
+            Say("calls in the ledger", penstock.Booked, $"{penstock.Asked} to {penstock.Asked + penstock.CutOff}", penstock.Booked >= penstock.Asked && penstock.Booked <= penstock.Asked + penstock.CutOff, "0"),
         ];
         return !met.Contains(false);
     }
@@ -56,12 +57,12 @@ internal sealed class Report(Options options, Dictionary<string, Results> result
     private static bool? Say(string what, double? value, string bound, bool met, string format)
     {
         if (value is null) return null;
-        Console.WriteLine($"{what,-42}{Show(value, format),10}   {bound,-14}{(met ? "met" : "SHORT")}");
+        Console.WriteLine($"{what,-42}{Show(value, format),10}   {bound,-24}{(met ? "met" : "SHORT")}");
         return met;
     }
 
     private static string Show(double? value, string format) => value?.ToString(format, CultureInfo.InvariantCulture) ?? "";
 
     private void Line(string title, Func<string, string> cell) =>
-        Console.WriteLine($"{title,-42}{string.Concat(Order.Where(results.ContainsKey).Select(name => $"{cell(name),10}"))}");
+        Console.WriteLine($"{title,-42}{string.Concat(results.Keys.Select(name => $"{cell(name),11}"))}");
 }

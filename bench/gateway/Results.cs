@@ -13,6 +13,17 @@ internal sealed class Results
 
     public StreamMemory? Streams { get; set; }
 
+    /// <summary>Milliseconds from nothing to the first answer, in order of size.</summary>
+    public double[] Starts { get; set; } = [];
+
+    /// <summary>Calls that were sent and answered, and those that wrk was still waiting for when its time was up.</summary>
+    public long Asked { get; set; }
+
+    public long CutOff { get; set; }
+
+    /// <summary>Calls in the ledger.</summary>
+    public long Booked { get; set; }
+
     /// <summary>Of the rounds, the middle one: a neighbour on the machine spoils some of them.</summary>
     public static double? Middle<T>(List<T> rounds, Func<T, double> value) => rounds.Count == 0 ? null : rounds.Select(value).Order().ElementAt(rounds.Count / 2);
 

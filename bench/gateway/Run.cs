@@ -11,8 +11,6 @@ internal sealed class Run(Options options, Field field)
 
     private readonly Wrk _wrk = new(options);
     private readonly Dictionary<string, Results> _results = field.Contenders.ToDictionary(contender => contender.Name, _ => new Results());
-    private long _asked;
-    private long _cutOff;
 
     /// <returns>Whether everything was met.</returns>
     public async Task<bool> WholeAsync()
@@ -36,13 +34,14 @@ internal sealed class Run(Options options, Field field)
             }
         }
 
-        var booked = await BookedAsync();
-        var starts = options.Has("start") ? await Starts.RunAsync(field, options.Starts) : [];
+        foreach (var (server, library) in field.Servers.Zip(options.Servers, (server, named) => (server, named.Library)))
+        {
+            _results[server.Name].Booked = await BookedAsync(server);
+            if (options.Has("start")) _results[server.Name].Starts = await Starts.RunAsync(field, library, options.Starts);
+        }
+
         Console.WriteLine();
-        var met = new Report(options, _results).Print(starts);
-        var all = booked >= _asked && booked <= _asked + _cutOff;
-        Console.WriteLine($"{"calls in the ledger",-42}{booked,10}   {$"{_asked} to {_asked + _cutOff} were asked"}  {(all ? "met" : "SHORT")}");
-        return met && all;
+        return new Report(options, _results).Print();
     }
 
     /// <summary>Code is compiled in the paths that are measured, connections are open, and the stand-ins have seen load.</summary>
@@ -89,29 +88,26 @@ internal sealed class Run(Options options, Field field)
         Say($"round {round}  {contender.Name,-9}{said}");
     }
 
-    private async Task<long> BookedAsync()
+    private async Task<long> BookedAsync(Contender server)
     {
         var booked = 0L;
         for (var look = 0; look < 50; look++)
         {
-            (booked, _) = await field.BookedAsync();
-            if (booked >= _asked) break;
+            (booked, _) = await Field.BookedAsync(server);
+            if (booked >= _results[server.Name].Asked) break;
             await Clock.RestAsync(TimeSpan.FromMilliseconds(100));
         }
 
         return booked;
     }
 
-    private void Count(Contender contender, long calls)
-    {
-        if (contender.Name == "penstock") _asked += calls;
-    }
+    private void Count(Contender contender, long calls) => _results[contender.Name].Asked += calls;
 
     /// <summary>What wrk had sent when its time was up, it hears no answer of; it is booked all the same.</summary>
     private void CountCutOff(Contender contender, long calls)
     {
         Count(contender, calls);
-        if (contender.Name == "penstock") _cutOff += options.Connections;
+        _results[contender.Name].CutOff += options.Connections;
     }
 
     [SupportedOSPlatform("linux")]

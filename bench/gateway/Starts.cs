@@ -6,12 +6,12 @@ namespace Penstock.Bench.Gateway;
 internal static class Starts
 {
     /// <returns>Milliseconds, in order of size.</returns>
-    public static async Task<double[]> RunAsync(Field field, int count)
+    public static async Task<double[]> RunAsync(Field field, string library, int count)
     {
-        var folder = field.NewServerFolder("starts");
+        var folder = field.NewServerFolder($"starts-{Ports.Free()}");
         string key;
         var port = Ports.Free();
-        await using (var server = field.StartServer(folder, port))
+        await using (var server = field.StartServer(library, folder, port))
         {
             await Ports.OpenAsync(port, server, TimeSpan.FromSeconds(30));
             key = await Field.MakeKeyAsync(port);
@@ -22,7 +22,7 @@ internal static class Starts
         {
             port = Ports.Free();
             var began = Clock.Now;
-            await using var server = field.StartServer(folder, port);
+            await using var server = field.StartServer(library, folder, port);
             var contender = new Contender("penstock", port, server, ("whole/gpt-4o-mini", "paced/gpt-4o-mini"), port) { Headers = [new("Authorization", $"Bearer {key}"), new("x-penstock-cache", "on")] };
             AnswerOnce(contender, began + TimeSpan.FromSeconds(30), i);
             taken.Add((Clock.Now - began).TotalMilliseconds);

@@ -7,6 +7,12 @@ namespace Penstock.Server;
 /// <summary>How this host runs Kestrel, logging and its own life.</summary>
 internal static class ServerSetup
 {
+    /// <summary>
+    /// appsettings.json is read once. Watching it would watch the whole folder the server runs in, and the data folder is in there: every write to the store
+    /// would wake a thread.
+    /// </summary>
+    public const string NoWatch = "--hostBuilder:reloadConfigOnChange=false";
+
     /// <summary>Time for booking after the last stream was cut.</summary>
     private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(10);
 
@@ -25,6 +31,8 @@ internal static class ServerSetup
         // The limit is the gateway's, read while reading: see Bodies.
         kestrel.Limits.MaxRequestBodySize = null;
     });
+
+    public static void UseInlineSockets(this IWebHostBuilder web) => web.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
 
     public static void ConfigureServer(this ILoggingBuilder logging)
     {
