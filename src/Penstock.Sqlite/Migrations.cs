@@ -38,6 +38,7 @@ internal static class Migrations
         new(3, "one ledger and its rollups", Schema.OneLedger),
         new(4, "cache and idempotency", Schema.CacheAndIdempotency),
         new(5, "alerts", Schema.Alerts),
+        new(6, "templates and decisions in the ledger", Schema.Decisions),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

@@ -126,6 +126,7 @@ public sealed class MigrationTests : IDisposable
                 "3 cb250e34a65e4ef861cb99e4f166b1d89b74abb9306f614a36afc5a85efc8ac4",
                 "4 dc4bac834562d10bbe72a86d0588d8e27e18d754531a3d67b0cc1468c06669df",
                 "5 4664a5b855c4dac19ec224876a10c480e37a0998769c63e27a4d08c741542649",
+                "6 658f491dc510f62340de88a06a6f67406047fe09ea47d326bda906291d8fcae7",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

@@ -36,6 +36,9 @@ internal sealed class DynamoTables(string prefix)
 
     public string Limits { get; } = $"{prefix}ai-platform-limits";
 
+    /// <summary>The attribute by which DynamoDB drops items, in seconds since 1970.</summary>
+    public const string Ttl = "ttl";
+
     public const string ByDue = "by-due";
 
     public const string ByNumber = "by-number";
@@ -66,7 +69,8 @@ internal sealed class DynamoTables(string prefix)
         if (names.Length > 0) throw new DynamoUnavailableException($"DynamoDB has no table {names}. Deploy the tables, or create them with ./penstock db migrate.");
     }
 
-    private IEnumerable<CreateTableRequest> Schemas()
+    /// <summary>Every table as it is created, here or by a deployment.</summary>
+    public IEnumerable<CreateTableRequest> Schemas()
     {
         yield return Table(Keys, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
         yield return Table(Budgets, ("userId", KeyType.HASH, ScalarAttributeType.S));
@@ -131,7 +135,7 @@ internal sealed class DynamoTables(string prefix)
         var ttl = (await client.DescribeTimeToLiveAsync(new DescribeTimeToLiveRequest { TableName = table }, ct)).TimeToLiveDescription?.TimeToLiveStatus;
         if (ttl == TimeToLiveStatus.ENABLED || ttl == TimeToLiveStatus.ENABLING) return;
         await client.UpdateTimeToLiveAsync(
-            new UpdateTimeToLiveRequest { TableName = table, TimeToLiveSpecification = new TimeToLiveSpecification { AttributeName = "ttl", Enabled = true } },
+            new UpdateTimeToLiveRequest { TableName = table, TimeToLiveSpecification = new TimeToLiveSpecification { AttributeName = Ttl, Enabled = true } },
             ct);
     }
 }

@@ -12,17 +12,17 @@ internal static class LedgerRows
     internal const string Columns = """
         tenant, attempt, request, project, key_id, at, operation, route, provider, requested_model, model, input, cache_read, cache_write_5m,
           cache_write_1h, output, reasoning, cost_nanos, price_version, estimated, outcome, error, latency_ms, first_token_ms, streamed, conversation,
-          end_user, avoided_nanos, own_key, kind, held_nanos, number
+          end_user, avoided_nanos, own_key, kind, held_nanos, number, template, decision
         """;
 
     // A reservation is an attempt's first entry; any other is its only one of its kind. Either is a bug otherwise, and throws.
     internal const string InsertEntry = """
         INSERT INTO ledger (tenant, attempt, kind, held_nanos, cost_nanos, at, request, project, key_id, operation, route, provider, requested_model, model,
           input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, avoided_nanos, own_key, price_version, estimated, outcome, error, latency_ms,
-          first_token_ms, streamed, conversation, end_user)
+          first_token_ms, streamed, conversation, end_user, template, decision)
         SELECT $tenant, $attempt, $kind, $held, $cost, $at, $request, $project, $key, $operation, $route, $provider, $requestedModel, $model,
           $input, $cacheRead, $cacheWrite5m, $cacheWrite1h, $output, $reasoning, $avoided, $ownKey, $priceVersion, $estimated, $outcome, $error, $latency,
-          $firstToken, $streamed, $conversation, $endUser
+          $firstToken, $streamed, $conversation, $endUser, $template, $decision
         WHERE CASE $kind WHEN 0 THEN NOT EXISTS (SELECT 1 FROM ledger WHERE tenant = $tenant AND attempt = $attempt) ELSE 1 END
         """;
 
@@ -75,6 +75,8 @@ internal static class LedgerRows
             .Set("$streamed", row.Streamed)
             .Set("$conversation", row.Conversation)
             .Set("$endUser", row.EndUser)
+            .Set("$template", row.Template)
+            .Set("$decision", row.Decision)
             .Run();
         if (inserted != 1) throw new InvalidOperationException($"Attempt {row.Attempt} is in the ledger already.");
         return session.LastNumber;
@@ -138,5 +140,7 @@ internal static class LedgerRows
         EndUser = row.TextOrNull(26),
         Avoided = new Money(row.Long(27)),
         OwnKey = row.Flag(28),
+        Template = row.TextOrNull(32),
+        Decision = row.TextOrNull(33),
     };
 }

@@ -90,6 +90,12 @@ public sealed record LedgerRow
     public string? Conversation { get; init; }
 
     public string? EndUser { get; init; }
+
+    /// <summary>The prompt template that made the prompt, and its version, such as <c>summarise@3f2a9c01</c>; null where the client wrote it.</summary>
+    public string? Template { get; init; }
+
+    /// <summary>Why this model of this provider, such as <c>fallback from openai/gpt-4.1: provider_rate_limited</c>; null where it is plainly what was asked for.</summary>
+    public string? Decision { get; init; }
 }
 
 /// <summary>Outcomes as they stand in answers and logs.</summary>

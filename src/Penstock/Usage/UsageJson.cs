@@ -98,6 +98,8 @@ internal static class UsageJson
         json.WriteBoolean("streamed", row.Streamed);
         if (row.Conversation is { } conversation) json.WriteString("conversation", conversation);
         if (row.EndUser is { } user) json.WriteString("user", user);
+        if (row.Template is { } template) json.WriteString("template", template);
+        if (row.Decision is { } decision) json.WriteString("decision", decision);
         json.WriteEndObject();
     }
 

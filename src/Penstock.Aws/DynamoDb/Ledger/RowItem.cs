@@ -35,7 +35,9 @@ internal static class RowItem
         .Set("first_token", row.FirstTokenMs)
         .Set("streamed", row.Streamed)
         .Set("conversation", row.Conversation)
-        .Set("user", row.EndUser);
+        .Set("user", row.EndUser)
+        .Set("template", row.Template)
+        .Set("decision", row.Decision);
 
     public static LedgerRow Read(Item item) => new()
     {
@@ -63,5 +65,7 @@ internal static class RowItem
         Streamed = item.Flag("streamed"),
         Conversation = item.TextOrNull("conversation"),
         EndUser = item.TextOrNull("user"),
+        Template = item.TextOrNull("template"),
+        Decision = item.TextOrNull("decision"),
     };
 }
