@@ -27,6 +27,7 @@ public static class PenstockSetup
         services.AddSingleton(environment);
         services.AddSingleton(new IdSource());
         services.AddSingleton(provider => new Drain(provider.GetRequiredService<TimeProvider>(), environment.Drain));
+        services.AddSingleton<LargeWork>();
         services.AddSingleton<KeyRing>();
         services.AddSingleton<VirtualKeys>();
         services.AddSingleton<KeyEndpoints>();

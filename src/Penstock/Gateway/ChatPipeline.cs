@@ -23,7 +23,7 @@ namespace Penstock.Gateway;
 /// </code>
 /// The cache comes after the route, because the target is part of what was asked, and no key may read what it may not call.
 /// </summary>
-internal sealed class ChatPipeline(Admission admission, Router router, AnswerCache cache, Attempts attempts, Relay relay)
+internal sealed class ChatPipeline(Admission admission, Router router, AnswerCache cache, Attempts attempts, Relay relay, LargeWork large)
 {
     public const string ConversationHeader = "x-penstock-conversation";
     private const int LongestConversation = 200;
@@ -36,7 +36,8 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         ChatCall call;
         using (Steps.Start("validate"))
         {
-            call = dialect.Read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+            var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+            call = await large.RunAsync(body.Length, () => dialect.Read(body), http.RequestAborted);
             if (adjust is not null) call = adjust(call);
         }
 
@@ -63,13 +64,14 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
     {
         await using var passage = await AdmitAsync(http);
-        var call = read(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes));
+        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var call = await large.RunAsync(body.Length, () => read(body), http.RequestAborted);
         var target = router.Plan(call.Model, Router.Chat, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var sent = new ProviderCall(call, target.Model, null, attempts.NextId());
         if (target.Provider.Objects(sent) is { } objection) throw new RefusedException(objection);
         try
         {
-            return await target.Provider.CountAsync(sent, http.RequestAborted);
+            return await await large.RunAsync(call.Body.Length, () => target.Provider.CountAsync(sent, http.RequestAborted), http.RequestAborted);
         }
         catch (ProviderException fault)
         {
@@ -80,7 +82,7 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<Exchange, Task> answer)
     {
         var exchange = Route(http, passage.Caller, call);
-        using var turn = await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question);
+        using var turn = await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question, large);
         if (turn == CacheTurn.Answered) return;
 
         var reserved = await ReserveAsync(http, passage, exchange);
@@ -90,8 +92,10 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     private async Task<Exchange> ReserveAsync(HttpContext http, Passage passage, Exchange exchange)
     {
         using var step = Steps.Start("reserve");
-        var ceiling = Ceiling.Of(exchange.Target, exchange.Sent, attempts.Tokens);
-        var tokens = passage.CountsTokens ? TokenEstimate.Of(exchange.Sent, attempts.Tokens) : 0;
+        var (ceiling, tokens) = await large.RunAsync(
+            exchange.Sent.Call.Body.Length,
+            () => (Ceiling.Of(exchange.Target, exchange.Sent, attempts.Tokens), passage.CountsTokens ? TokenEstimate.Of(exchange.Sent, attempts.Tokens) : 0),
+            http.RequestAborted);
         var hold = await exchange.Attempt.ReserveAsync(passage, tokens, ceiling.Need, http.RequestAborted);
         if (exchange.Target.OwnKey) return exchange;
         return exchange with { Sent = exchange.Sent with { MaxOutputTokens = ceiling.CapFor(hold.Granted) } };

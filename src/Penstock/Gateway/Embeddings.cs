@@ -12,23 +12,26 @@ namespace Penstock.Gateway;
 internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser);
 
 /// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, cache, reserve, call, settle.</summary>
-internal sealed class Embeddings(Admission admission, Router router, AnswerCache cache, Attempts attempts, Drain drain)
+internal sealed class Embeddings(Admission admission, Router router, AnswerCache cache, Attempts attempts, Drain drain, LargeWork large)
 {
     public async Task RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read, Func<EmbedAnswer, Receipt, Attempt, Task> write)
     {
         await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
         var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
-        var request = read(body);
+        var request = await large.RunAsync(body.Length, () => read(body), http.RequestAborted);
         var target = router.Plan(request.Model, Router.Embedding, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var origin = new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);
         var attempt = attempts.Start(origin, target);
 
-        using var turn = await cache.OpenAsync(http, origin, attempt, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)));
+        using var turn = await cache.OpenAsync(http, origin, attempt, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)), large);
         if (turn == CacheTurn.Answered) return;
 
         var inputs = AsCall(request);
-        var tokens = passage.CountsTokens ? attempts.Tokens.Count(inputs, target.Model).Tokens : 0;
-        await attempt.ReserveAsync(passage, tokens, Ceiling.OfEmbedding(target, inputs, attempts.Tokens), http.RequestAborted);
+        var (tokens, need) = await large.RunAsync(
+            body.Length,
+            () => (passage.CountsTokens ? attempts.Tokens.Count(inputs, target.Model).Tokens : 0, Ceiling.OfEmbedding(target, inputs, attempts.Tokens)),
+            http.RequestAborted);
+        await attempt.ReserveAsync(passage, tokens, need, http.RequestAborted);
         await turn.RunAsync(http, whole: true, async () =>
         {
             var (answer, receipt) = await CallAsync(http, request, attempt);

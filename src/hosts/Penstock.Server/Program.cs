@@ -22,6 +22,7 @@ catch (ConfigException e)
 // 2 What runs.
 builder.Host.ConfigureServer(environment);
 builder.WebHost.ConfigureServer(environment);
+builder.WebHost.UseInlineSockets();
 builder.Logging.ConfigureServer();
 builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddPenstock(environment);

@@ -32,7 +32,15 @@ internal static class ServerSetup
         kestrel.Limits.MaxRequestBodySize = null;
     });
 
-    public static void UseInlineSockets(this IWebHostBuilder web) => web.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+    /// <summary>
+    /// A request goes on where the news of its socket came in, on both sides, and not by way of a pool thread: one alone would be slower than neither.
+    /// Nothing on such a thread may block or take long; see <see cref="Penstock.Http.LargeWork"/>.
+    /// </summary>
+    public static void UseInlineSockets(this IWebHostBuilder web)
+    {
+        Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
+        web.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+    }
 
     public static void ConfigureServer(this ILoggingBuilder logging)
     {
@@ -40,7 +48,7 @@ internal static class ServerSetup
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
         // A person reads lines, a collector reads JSON.
-        if (Console.IsOutputRedirected) logging.AddJsonConsole(json => json.UseUtcTimestamp = true);
+        if (Console.IsOutputRedirected) logging.Services.AddSingleton<ILoggerProvider>(services => new JsonLog(services.GetRequiredService<TimeProvider>(), Console.OpenStandardOutput()));
         else logging.AddSimpleConsole(simple => (simple.SingleLine, simple.ColorBehavior) = (true, LoggerColorBehavior.Default));
     }
 
