@@ -31,6 +31,7 @@ public static class PenstockSetup
         services.AddSingleton(environment);
         services.AddSingleton(new IdSource());
         services.AddSingleton(provider => new Drain(provider.GetRequiredService<TimeProvider>(), environment.Drain));
+        services.AddSingleton<LargeWork>();
         services.AddKeys();
         services.AddLimits();
         services.AddSingleton<MetricsText>();

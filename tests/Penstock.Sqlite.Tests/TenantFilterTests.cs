@@ -20,7 +20,7 @@ public sealed partial class TenantFilterTests
     [
         SqliteKeyStore.SelectAnyTenantsKey, SqliteProviderKeyStore.SelectOthers, HoldRows.SelectExpired, Retained.SelectNextTenant, Verification.SelectTenants, RollupsOfOld.SelectWhetherMissing,
         RollupsOfOld.SelectAllBooked,
-        SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast, SqliteAlertStore.SelectDue,
+        SqliteCacheStore.SelectKeys, SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast, SqliteAlertStore.SelectDue,
     ];
 
     /// <summary>Tables without a tenant's rows; SQLite keeps the last number of a table in one of them.</summary>

@@ -1,7 +1,4 @@
 using Microsoft.AspNetCore.Http;
-using Penstock.Gateway.Guarding;
-using Penstock.Gateway.Routing;
-using Penstock.Guards;
 using Penstock.Http;
 using Penstock.Keys;
 using Penstock.Limits;
@@ -9,8 +6,11 @@ using Penstock.Limits;
 namespace Penstock.Gateway;
 
 /// <summary>The first steps of every call: who is calling, not too often, and then what they send, under the guard rules of their key. Nothing of the body is read before.</summary>
-internal sealed class Admission(KeyRing keys, CallLimits limits, Router router, GuardPlans guards, GatewayMetrics metrics, TimeProvider time)
+internal sealed class Admission(KeyRing keys, CallLimits limits, RequestBodies bodies, TimeProvider time)
 {
+    /// <summary>Whatever is done to a whole body is done here.</summary>
+    public LargeWork Large => bodies.Large;
+
     /// <summary>Dispose of the passage when the call is over, whatever its end.</summary>
     public async ValueTask<Passage> AdmitAsync(HttpContext http, Scopes scope)
     {
@@ -23,16 +23,13 @@ internal sealed class Admission(KeyRing keys, CallLimits limits, Router router, 
         return passage;
     }
 
-    /// <summary>The body of the request after the guard rules for it; throws 400 where one of them blocks. No route reads a body in another way.</summary>
-    public async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Caller caller)
-    {
-        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
-        var plan = guards.For(caller.Key.Id, caller.Key.Guards);
-        if (!plan.Any) return body;
+    /// <summary>The body of the request after the guard rules for it. No route reads a body in another way.</summary>
+    public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Caller caller) => bodies.ReadAsync(http, caller);
 
-        using var step = Steps.Start("guard");
-        var guard = new RequestGuard(plan, metrics);
-        http.Features.Set(guard);
-        return guard.Prompt(body, http.Response.Headers);
+    /// <summary>As <see cref="ReadAsync(HttpContext, Caller)"/>, with what it means.</summary>
+    public async Task<(ReadOnlyMemory<byte> Body, T Meaning)> ReadAsync<T>(HttpContext http, Caller caller, Func<ReadOnlyMemory<byte>, T> read)
+    {
+        var body = await bodies.ReadAsync(http, caller);
+        return (body, await Large.RunAsync(body.Length, () => read(body), http.RequestAborted));
     }
 }

@@ -39,7 +39,7 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
         ChatCall call;
         using (Steps.Start("validate"))
         {
-            call = dialect.Read(await ReadAsync(http, passage));
+            (_, call) = await admission.ReadAsync(http, passage.Caller, dialect.Read);
             if (adjust is not null) call = await adjust(passage.Caller, call);
         }
 
@@ -84,14 +84,15 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
     {
         await using var passage = await AdmitAsync(http);
-        var call = read(await ReadAsync(http, passage));
+        var (body, call) = await admission.ReadAsync(http, passage.Caller, read);
         var plan = planner.PlanFor(http, passage.Caller, call, planner.Choose(http, call));
         TargetFailedException? first = null;
         foreach (var target in plan.Targets.Where(target => Planner.Objection(target, call) is null))
         {
             try
             {
-                return await target.Provider.CountAsync(new ProviderCall(call, target.Model, null, attempts.NextId()) { Timeouts = target.Timeouts }, http.RequestAborted);
+                var sent = new ProviderCall(call, target.Model, null, attempts.NextId()) { Timeouts = target.Timeouts };
+                return await await admission.Large.RunAsync(body.Length, () => target.Provider.CountAsync(sent, http.RequestAborted), http.RequestAborted);
             }
             catch (ProviderException fault)
             {
@@ -107,7 +108,7 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
     {
         var journey = Route(http, passage.Caller, call, planner.Choose(http, call));
         question = question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs };
-        using var turn = await cache.OpenAsync(http, journey, journey.Plan.First.Cap(call.MaxOutputTokens), question);
+        using var turn = await cache.OpenAsync(http, journey, journey.Plan.First.Cap(call.MaxOutputTokens), question, admission.Large);
         if (turn == CacheTurn.Answered) return;
 
         using var walk = failover.Start(journey.Plan, target => Planner.Objection(target, call));
@@ -162,12 +163,17 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
         using var span = Steps.Start("reserve");
         var (target, attempt) = (step.Target, attempts.At(journey, step));
         var sent = new ProviderCall(call, target.Model, target.Cap(call.MaxOutputTokens), attempt.Id) { Timeouts = target.Timeouts };
-        var ceiling = Ceiling.Of(target, sent, attempts.Tokens);
-        var tokens = passage.CountsTokens ? TokenEstimate.Of(sent, attempts.Tokens) : 0;
+        var (ceiling, tokens) = await admission.Large.RunAsync(
+            SizeOf(call),
+            () => (Ceiling.Of(target, sent, attempts.Tokens), passage.CountsTokens ? TokenEstimate.Of(sent, attempts.Tokens) : 0),
+            http.RequestAborted);
         var hold = await attempt.ReserveAsync(passage, tokens, shared ? ceiling.Need with { Least = ceiling.Need.Ceiling } : ceiling.Need, http.RequestAborted);
         var cap = target.OwnKey ? sent.MaxOutputTokens : ceiling.CapFor(hold.Granted);
         return new Exchange(journey.Origin, target, sent with { MaxOutputTokens = cap }, attempt) { Alone = alone, Whole = cap == sent.MaxOutputTokens };
     }
+
+    /// <summary>A call we made ourselves has no body, and all its text is the client's.</summary>
+    private static long SizeOf(ChatCall call) => call.Body.Length > 0 ? call.Body.Length : call.Messages.Sum(message => message.Parts.Sum(part => part is TextPart text ? (long)text.Text.Length : 0));
 
     private Journey Route(HttpContext http, Caller caller, ChatCall call, Choice? choice)
     {

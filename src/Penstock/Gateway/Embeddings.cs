@@ -17,13 +17,12 @@ internal sealed class Embeddings(Admission admission, Router router, AnswerCache
     public async Task RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read, Func<EmbedAnswer, Receipt, Attempt, Task> write)
     {
         await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
-        var body = await admission.ReadAsync(http, passage.Caller);
-        var request = read(body);
+        var (body, request) = await admission.ReadAsync(http, passage.Caller, read);
         var plan = router.Plan(request.Model, Router.Embedding, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var origin = new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);
         var journey = new Journey(origin, plan, attempts.Start(origin, plan.First, plan.Decision));
 
-        using var turn = await cache.OpenAsync(http, journey, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)));
+        using var turn = await cache.OpenAsync(http, journey, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)), admission.Large);
         if (turn == CacheTurn.Answered) return;
 
         using var walk = failover.Start(plan, _ => null);
@@ -44,8 +43,11 @@ internal sealed class Embeddings(Admission admission, Router router, AnswerCache
         async Task<Attempt> ReserveAsync(Step step)
         {
             var attempt = attempts.At(journey, step);
-            var tokens = passage.CountsTokens ? attempts.Tokens.Count(inputs, step.Target.Model).Tokens : 0;
-            await attempt.ReserveAsync(passage, tokens, Ceiling.OfEmbedding(step.Target, inputs, attempts.Tokens), http.RequestAborted);
+            var (tokens, need) = await admission.Large.RunAsync(
+                body.Length,
+                () => (passage.CountsTokens ? attempts.Tokens.Count(inputs, step.Target.Model).Tokens : 0, Ceiling.OfEmbedding(step.Target, inputs, attempts.Tokens)),
+                http.RequestAborted);
+            await attempt.ReserveAsync(passage, tokens, need, http.RequestAborted);
             return attempt;
         }
 

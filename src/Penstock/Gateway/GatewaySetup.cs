@@ -47,6 +47,7 @@ internal static class GatewaySetup
         services.AddSingleton<AnswerCache>();
         services.AddHostedService<CacheSweeper>();
         services.AddSingleton<Relay>();
+        services.AddSingleton<RequestBodies>();
         services.AddSingleton<Admission>();
         services.AddSingleton<ChatPipeline>();
         services.AddSingleton<Embeddings>();

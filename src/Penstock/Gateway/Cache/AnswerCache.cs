@@ -26,7 +26,7 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
     /// Answers from what is kept or from a call in flight where it can; else says how the call is to be made. Whoever is answered here is booked: at no
     /// cost, with what it saved.
     /// </summary>
-    public async ValueTask<CacheTurn> OpenAsync(HttpContext http, Journey journey, int? cap, CacheQuestion question)
+    public async ValueTask<CacheTurn> OpenAsync(HttpContext http, Journey journey, int? cap, CacheQuestion question, LargeWork large)
     {
         var (origin, attempt) = (journey.Origin, journey.Attempt);
         var wish = CacheWish.Of(http, section.Current);
@@ -34,7 +34,7 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
         if (!wish.On || attempt.Target.OwnKey) return CacheTurn.None;
 
         using var step = Steps.Start("cache");
-        var key = question.KeyFor(origin.Caller.Tenant, attempt.Target, cap, origin.Streamed, wish.Space);
+        var key = await large.RunAsync(question.Body.Length, () => question.KeyFor(origin.Caller.Tenant, attempt.Target, cap, origin.Streamed, wish.Space), http.RequestAborted);
         if (key is null || !wish.Read) return Bypass(http, wish, key, journey);
 
         while (true)
