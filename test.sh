@@ -228,7 +228,7 @@ prepare_native
 install_npm clients
 install_emulators
 step "restore (locked)" restore dotnet restore Penstock.slnx --locked-mode -v quiet || { finished=yes; exit 1; }
-step "format" format dotnet format whitespace --folder . --include src tests --exclude tests/clients tests/emulators/node_modules --verify-no-changes || true
+step "format" format dotnet format whitespace --folder . --include src infra tests --exclude tests/clients tests/emulators/node_modules --verify-no-changes || true
 step "build (Release)" build dotnet build Penstock.slnx -c "$configuration" --no-restore -warnaserror -v quiet -nologo -clp:NoSummary || { finished=yes; exit 1; }
 for suite in "${selected[@]}"; do
   if [[ $suite == clients ]]; then run_node_suite "$suite"; else run_dotnet_suite "$suite"; fi

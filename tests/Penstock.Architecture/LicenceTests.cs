@@ -4,7 +4,7 @@ namespace Penstock.Architecture;
 
 public sealed class LicenceTests
 {
-    private static IEnumerable<string> Restored() => new[] { "src", "tests" }
+    private static IEnumerable<string> Restored() => new[] { "src", "infra", "tests" }
         .SelectMany(folder => Directory.EnumerateFiles(Repository.PathOf(folder), "*.csproj", SearchOption.AllDirectories))
         .Select(project => Path.Combine(Path.GetDirectoryName(project)!, "obj", "project.assets.json"))
         .Where(File.Exists);

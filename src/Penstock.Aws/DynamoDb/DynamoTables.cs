@@ -39,6 +39,9 @@ internal sealed class DynamoTables(string prefix)
 
     public string Prompts { get; } = $"{prefix}ai-prompts";
 
+    /// <summary>The attribute by which DynamoDB drops items, in seconds since 1970.</summary>
+    public const string Ttl = "ttl";
+
     public const string ByDue = "by-due";
 
     public const string ByNumber = "by-number";
@@ -69,7 +72,8 @@ internal sealed class DynamoTables(string prefix)
         if (names.Length > 0) throw new DynamoUnavailableException($"DynamoDB has no table {names}. Deploy the tables, or create them with ./penstock db migrate.");
     }
 
-    private IEnumerable<CreateTableRequest> Schemas()
+    /// <summary>Every table as it is created, here or by a deployment.</summary>
+    public IEnumerable<CreateTableRequest> Schemas()
     {
         yield return Table(Keys, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
         yield return Table(Budgets, ("userId", KeyType.HASH, ScalarAttributeType.S));
@@ -135,7 +139,7 @@ internal sealed class DynamoTables(string prefix)
         var ttl = (await client.DescribeTimeToLiveAsync(new DescribeTimeToLiveRequest { TableName = table }, ct)).TimeToLiveDescription?.TimeToLiveStatus;
         if (ttl == TimeToLiveStatus.ENABLED || ttl == TimeToLiveStatus.ENABLING) return;
         await client.UpdateTimeToLiveAsync(
-            new UpdateTimeToLiveRequest { TableName = table, TimeToLiveSpecification = new TimeToLiveSpecification { AttributeName = "ttl", Enabled = true } },
+            new UpdateTimeToLiveRequest { TableName = table, TimeToLiveSpecification = new TimeToLiveSpecification { AttributeName = Ttl, Enabled = true } },
             ct);
     }
 }
