@@ -6,7 +6,7 @@ namespace Penstock.Mcp;
 /// <summary>The tools, and how each is described to a client.</summary>
 internal sealed class McpTools
 {
-    private readonly Dictionary<string, TextTask> _tasks = new TextTask[] { new ClassifyTask(), new ExtractTask(), new SummariseTask() }.ToDictionary(task => task.UseCase.Name);
+    private readonly Dictionary<string, TextTask> _tasks = new TextTask[] { new ClassifyTask(), new ExtractTask(), new SummariseTask() }.ToDictionary(task => task.Name);
 
     /// <summary>A JSON array of tool definitions, always in the same order.</summary>
     public string Definitions { get; } = Read();

@@ -7,7 +7,7 @@ namespace Penstock.Gateway.Tasks;
 /// <summary>Fields of a text as JSON: those the request names, those of its JSON Schema, or those of the template's.</summary>
 internal sealed class ExtractTask : TextTask
 {
-    private const string Name = "data";
+    private const string Member = "data";
     private const int MostFields = 100;
     private const int LongestName = 64;
     private const int LongestDescription = 500;
@@ -20,16 +20,16 @@ internal sealed class ExtractTask : TextTask
     {
         var text = input.Required("text").NonEmptyText();
         if (input.Optional("schema") is { } twice && input.Optional("fields") is not null) throw twice.Bad("says again what 'fields' says; give one of the two");
-        var format = input.Optional("schema") is { } schema ? new ResponseFormat(Name, SchemaOf(schema)) : input.Optional("fields") is { } fields ? new ResponseFormat(Name, SchemaOfFields(fields), Strict: true) : null;
+        var format = input.Optional("schema") is { } schema ? new ResponseFormat(Member, SchemaOf(schema)) : input.Optional("fields") is { } fields ? new ResponseFormat(Member, SchemaOfFields(fields), Strict: true) : null;
         return new TaskAsk(Values(("text", text)), template => format ?? OfTemplate(template), answer => TaskForm.Read(answer, json => TaskResult.Of(output =>
         {
-            output.WritePropertyName(Name);
+            output.WritePropertyName(Member);
             json.Element.WriteTo(output);
         })));
     }
 
     private static ResponseFormat OfTemplate(PromptTemplate template) => template.Schema is { } schema
-        ? new ResponseFormat(Name, schema)
+        ? new ResponseFormat(Member, schema)
         : throw new RefusedException(Refusal.Invalid("fields", $"Name what to extract: 'fields', a list of names or an object of names and descriptions, or 'schema', a JSON Schema. Template '{template.Id}' has no schema of its own."));
 
     private static string SchemaOf(JsonView schema) =>

@@ -37,7 +37,7 @@ internal sealed class TaskCalls(ChatPipeline pipeline, PromptLibrary prompts)
 
     private async ValueTask<PromptTemplate> FindAsync(Passage passage, TextTask task, JsonView input, CancellationToken ct)
     {
-        var useCase = task.UseCase.Name;
+        var useCase = task.Name;
         var reference = input.Optional("template") is { } named ? PromptReference.Parse(named.Text(), named.Path) : PromptReference.Of(useCase);
         var template = await prompts.FindAsync(passage.Caller.Tenant, reference, ct);
         return template.UseCase == useCase

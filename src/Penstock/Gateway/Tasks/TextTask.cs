@@ -10,6 +10,8 @@ internal abstract class TextTask
 {
     public abstract UseCase UseCase { get; }
 
+    public string Name => UseCase.Name;
+
     /// <summary>Members of a request, beside <c>text</c>, <c>model</c> and <c>template</c>.</summary>
     public abstract IReadOnlyList<string> Fields { get; }
 
