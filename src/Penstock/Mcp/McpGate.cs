@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway;
-using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
 
