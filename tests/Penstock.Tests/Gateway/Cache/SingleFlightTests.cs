@@ -76,12 +76,14 @@ public sealed class SingleFlightTests : IAsyncLifetime
     {
         var kept = new TaskCompletionSource();
         await using var host = await GatewayHost.StartAsync(change: services => services.AddSingleton<ICacheStore>(new SlowStore(kept.Task)), config: """{"cache": {"default": "on"}}""");
-        var first = await host.ChatAsync();
+        // A client that closes its connection when it has the body may be gone before the second call joins.
+        using var first = await OpenStream.OpenAsync(host, GatewayHost.Chat());
+        var body = await first.ReadToEndAsync();
 
         var second = await host.ChatAsync();
         kept.SetResult();
 
-        Assert.Equal(("miss", "shared", first.Body), (Said(first), Said(second), second.Body));
+        Assert.Equal(("miss", "shared", body), (first.Said, Said(second), second.Body));
         Assert.Single(host.Script.Calls);
     }
 

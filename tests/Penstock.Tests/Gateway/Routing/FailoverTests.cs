@@ -277,12 +277,18 @@ public sealed class FailoverTests : IAsyncLifetime
     {
         await using var host = await GatewayHost.StartAsync(config: Config.Replace("\"routing\"", "\"cache\": { \"default\": \"on\" }, \"routing\"", StringComparison.Ordinal), environment: [("ANTHROPIC_API_KEY", "k")]);
         host.Script.Chat = (call, _) => call.Model == First ? Frames.Then(new ProviderException(ProviderFault.Broken, "no", 500)) : Frames.Of(Whole("Hello"));
-        Assert.Equal("anthropic", (await host.ChatAsync("pair")).Headers["x-penstock-provider"]);
+        using (var first = await OpenStream.OpenAsync(host, GatewayHost.Chat("pair")))
+        {
+            await first.ReadToEndAsync();
+            Assert.Equal("anthropic", first.Header("x-penstock-provider"));
+            await GatewayHost.UntilAsync(() => host.Services.GetRequiredService<Penstock.Gateway.Cache.Flights>().Count == 0);
+        }
 
         host.Script.Chat = (_, _) => Frames.Of(Whole("Hello"));
-        var second = await host.ChatAsync("pair");
+        using var second = await OpenStream.OpenAsync(host, GatewayHost.Chat("pair"));
+        await second.ReadToEndAsync();
 
-        Assert.Equal(("openai", "miss"), (second.Headers["x-penstock-provider"], second.Headers["x-penstock-cache"]));
+        Assert.Equal(("openai", "miss"), (second.Header("x-penstock-provider"), second.Said));
         await GatewayHost.UntilAsync(() => host.Services.GetRequiredService<Penstock.Gateway.Cache.Flights>().Count == 0);
         Assert.Equal("hit", (await host.ChatAsync("pair")).Headers["x-penstock-cache"]);
     }
