@@ -39,6 +39,7 @@ internal static class Migrations
         new(4, "cache and idempotency", Schema.CacheAndIdempotency),
         new(5, "alerts", Schema.Alerts),
         new(6, "templates and decisions in the ledger", Schema.Decisions),
+        new(10, "tools of keys", Schema.Tools),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

@@ -75,7 +75,7 @@ public sealed class MigrationTests : IDisposable
             await database.WriteAsync(
                 session =>
                 {
-                    session.RunScript("INSERT INTO schema_migrations (number, name, hash, applied_at) VALUES (9, 'from the future', 'x', 0)");
+                    session.RunScript("INSERT INTO schema_migrations (number, name, hash, applied_at) VALUES (99, 'from the future', 'x', 0)");
                     return true;
                 },
                 TestContext.Current.CancellationToken);
@@ -127,6 +127,7 @@ public sealed class MigrationTests : IDisposable
                 "4 dc4bac834562d10bbe72a86d0588d8e27e18d754531a3d67b0cc1468c06669df",
                 "5 4664a5b855c4dac19ec224876a10c480e37a0998769c63e27a4d08c741542649",
                 "6 658f491dc510f62340de88a06a6f67406047fe09ea47d326bda906291d8fcae7",
+                "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

@@ -113,7 +113,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
 
     private static KeyRecord Read(JsonView body, Caller caller, TenantId usual, DateTimeOffset now)
     {
-        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "expiresAt");
+        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "tools", "expiresAt");
         var scopes = body.Required("scopes").Items().Aggregate(Scopes.None, (all, name) => all | ScopeNames.Read(name));
         if (scopes == Scopes.None) throw body.Required("scopes").Bad("must name at least one scope");
         if (scopes.HasFlag(Scopes.Operator) && !caller.Has(Scopes.Operator))
@@ -134,6 +134,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
             TokensPerMinute = body.Optional("tokensPerMinute")?.Whole(1),
             Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
             Models = body.Optional("models")?.Items().Select(model => model.ShortText(256)).ToArray() ?? [],
+            Tools = body.Optional("tools")?.Items().Select(tool => tool.ShortText(256)).ToArray() ?? [],
             ExpiresAt = body.Optional("expiresAt") is { } expires ? Later(expires, now) : null,
         };
     }
@@ -163,9 +164,15 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
         if (key.Burst is { } burst) json.WriteNumber("burst", burst);
         if (key.TokensPerMinute is { } tokens) json.WriteNumber("tokensPerMinute", tokens);
         if (key.Concurrency is { } calls) json.WriteNumber("concurrency", calls);
-        if (key.Models.Count == 0) return;
-        json.WriteStartArray("models");
-        foreach (var model in key.Models) json.WriteStringValue(model);
+        WriteList(json, "models", key.Models);
+        WriteList(json, "tools", key.Tools);
+    }
+
+    private static void WriteList(Utf8JsonWriter json, string name, IReadOnlyList<string> items)
+    {
+        if (items.Count == 0) return;
+        json.WriteStartArray(name);
+        foreach (var item in items) json.WriteStringValue(item);
         json.WriteEndArray();
     }
 

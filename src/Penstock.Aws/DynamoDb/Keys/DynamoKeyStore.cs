@@ -72,7 +72,8 @@ internal sealed class DynamoKeyStore(DynamoDatabase database) : IKeyStore
         .Set("requests_per_second", key.RequestsPerSecond)
         .Set("burst", key.Burst)
         .Set("tokens_per_minute", key.TokensPerMinute)
-        .Set("concurrency", key.Concurrency);
+        .Set("concurrency", key.Concurrency)
+        .Set("tools", key.Tools);
 
     private static KeyRecord Read(Item item) => new()
     {
@@ -93,6 +94,7 @@ internal sealed class DynamoKeyStore(DynamoDatabase database) : IKeyStore
         Burst = item.IntOrNull("burst"),
         TokensPerMinute = item.IntOrNull("tokens_per_minute"),
         Concurrency = item.IntOrNull("concurrency"),
+        Tools = item.Texts("tools"),
     };
 
     private static long? Milliseconds(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();
