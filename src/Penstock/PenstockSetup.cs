@@ -11,6 +11,7 @@ using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
+using Penstock.Tools;
 using Penstock.Usage;
 
 namespace Penstock;
@@ -35,6 +36,7 @@ public static class PenstockSetup
         services.AddUsage();
         services.AddBudgets();
         services.AddAlerts();
+        services.AddTools();
         services.AddGateway();
         services.AddIdempotency();
         return services;

@@ -52,7 +52,8 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
     public ValueTask<Passage> AdmitAsync(HttpContext http) => admission.AdmitAsync(http, Scopes.Complete);
 
     /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
-    public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, async exchange =>
+    /// <param name="question">Null where the answer is not what the client gets: the cache keeps whole responses.</param>
+    public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion? question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, async exchange =>
     {
         var (frame, receipt) = await relay.FetchAsync(http, exchange);
         Relay.AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
@@ -77,10 +78,10 @@ internal sealed class ChatPipeline(Admission admission, Router router, AnswerCac
         }
     }
 
-    private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<Exchange, Task> answer)
+    private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion? question, Func<Exchange, Task> answer)
     {
         var exchange = Route(http, passage.Caller, call);
-        using var turn = await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question);
+        using var turn = question is null ? CacheTurn.None : await cache.OpenAsync(http, exchange.Origin, exchange.Attempt, exchange.Sent.MaxOutputTokens, question);
         if (turn == CacheTurn.Answered) return;
 
         var reserved = await ReserveAsync(http, passage, exchange);

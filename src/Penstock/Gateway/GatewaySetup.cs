@@ -4,6 +4,7 @@ using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
 using Penstock.Http;
+using Penstock.Tools;
 
 namespace Penstock.Gateway;
 
@@ -35,6 +36,10 @@ internal static class GatewaySetup
         services.AddSingleton<EmbeddingEndpoints>();
         services.AddSingleton<TaskEndpoints>();
         services.AddSingleton<AiEndpoint>();
+        services.AddSingleton<ITool, SummarizeTool>();
+        services.AddSingleton<ITool, ExtractTool>();
+        services.AddSingleton<ITool, ClassifyTool>();
+        services.AddSingleton<ToolEndpoints>();
     }
 
     public static void MapGateway(this IEndpointRouteBuilder routes)
@@ -45,5 +50,6 @@ internal static class GatewaySetup
         services.GetRequiredService<EmbeddingEndpoints>().Map(routes);
         services.GetRequiredService<TaskEndpoints>().Map(routes);
         services.GetRequiredService<AiEndpoint>().Map(routes);
+        services.GetRequiredService<ToolEndpoints>().Map(routes);
     }
 }

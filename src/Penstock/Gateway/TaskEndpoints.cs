@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
@@ -35,17 +34,17 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var text = body.Required("text").NonEmptyText();
         var labels = Labels(body.Required("labels"));
         var multiple = body.Optional("multiple")?.Flag() ?? false;
-        var field = multiple ? "labels" : "label";
+        var field = TaskSchema.Field(multiple);
         var instruction = multiple ? "Name every label that fits the text the user sends, or none." : "Name the one label that fits the text the user sends best.";
 
-        var call = Call(body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", Schema(field, labels, multiple), text);
+        var call = Call(body, field, $"{instruction} Labels: {string.Join(", ", labels)}.", TaskSchema.Of(field, labels, multiple), text);
         await AskAsync(http, passage, call, bytes, answer => multiple ? Texts(answer) : [answer.Text()], (named, receipt, target) =>
         {
             var chosen = named.Where(labels.Contains).Distinct().ToArray();
             if (!multiple && chosen.Length == 0) throw Unfit(target, "named none of the labels");
             return Json.WriteAsync(http, StatusCodes.Status200OK, json =>
             {
-                if (multiple) WriteArray(json, field, chosen);
+                if (multiple) TaskSchema.WriteArray(json, field, chosen);
                 else json.WriteString(field, chosen[0]);
                 WriteFoot(json, target, receipt);
             });
@@ -61,10 +60,10 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var text = body.Required("text").NonEmptyText();
         var count = body.Optional("count")?.Whole(1, MostSuggestions) ?? 3;
 
-        var call = Call(body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", Schema("suggestions", null, true), text);
+        var call = Call(body, "suggestions", $"Suggest {count} short ways to go on from the text the user sends.", TaskSchema.Of("suggestions", null, true), text);
         await AskAsync(http, passage, call, bytes, Texts, (texts, receipt, target) => Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
-            WriteArray(json, "suggestions", texts.Where(item => item.Length > 0).Take(count).ToArray());
+            TaskSchema.WriteArray(json, "suggestions", texts.Where(item => item.Length > 0).Take(count).ToArray());
             WriteFoot(json, target, receipt);
         }));
     }
@@ -104,41 +103,6 @@ internal sealed class TaskEndpoints(ChatPipeline pipeline, Router router)
         var found = labels.Items().Select(label => label.NonEmptyText()).ToArray();
         if (found.Length is < 2 or > MostLabels) throw labels.Bad($"must hold 2 to {MostLabels} labels");
         return found.Distinct().Count() == found.Length ? found : throw labels.Bad("must not name a label twice");
-    }
-
-    private static string Schema(string field, IReadOnlyList<string>? choices, bool array)
-    {
-        var buffer = new ArrayBufferWriter<byte>(256);
-        using (var json = new Utf8JsonWriter(buffer))
-        {
-            json.WriteStartObject();
-            json.WriteString("type", "object");
-            json.WriteStartObject("properties");
-            json.WriteStartObject(field);
-            if (array)
-            {
-                json.WriteString("type", "array");
-                json.WriteStartObject("items");
-            }
-
-            json.WriteString("type", "string");
-            if (choices is not null) WriteArray(json, "enum", choices);
-            if (array) json.WriteEndObject();
-            json.WriteEndObject();
-            json.WriteEndObject();
-            WriteArray(json, "required", [field]);
-            json.WriteBoolean("additionalProperties", false);
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(buffer.WrittenSpan);
-    }
-
-    private static void WriteArray(Utf8JsonWriter json, string name, IReadOnlyList<string> items)
-    {
-        json.WriteStartArray(name);
-        foreach (var item in items) json.WriteStringValue(item);
-        json.WriteEndArray();
     }
 
     private static void WriteFoot(Utf8JsonWriter json, Target target, Receipt receipt)
