@@ -26,7 +26,7 @@ public sealed class ToolPlacesTests
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task A_hundred_run_at_once_and_no_more()
     {
         var (running, peak, done) = (0, 0, 0);
@@ -51,7 +51,7 @@ public sealed class ToolPlacesTests
         Assert.Equal((100, 500, 0, 0), (peak, done, _places.Taken, _places.Waiting));
     }
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task The_next_one_waits_for_a_place_and_those_who_wait_come_in_order()
     {
         Read("""{"maxInFlight": 1}""");
@@ -69,7 +69,7 @@ public sealed class ToolPlacesTests
         Assert.Equal((0, 0), (_places.Taken, _places.Waiting));
     }
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task A_tenant_and_a_tool_that_are_full_hold_up_nobody_else()
     {
         Read("""{"maxInFlight": 10, "maxInFlightPerTenant": 2}""");
@@ -89,7 +89,7 @@ public sealed class ToolPlacesTests
         (await full).Dispose();
     }
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task Where_too_many_wait_the_next_is_refused()
     {
         Read("""{"maxInFlight": 1, "maxWaiting": 1}""");
@@ -103,7 +103,7 @@ public sealed class ToolPlacesTests
         (await waiting).Dispose();
     }
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task Who_waits_too_long_is_refused_and_takes_no_place()
     {
         Read("""{"maxInFlight": 1, "maxWaitSeconds": 5}""");
@@ -117,7 +117,7 @@ public sealed class ToolPlacesTests
         Assert.Equal((0, 0), (_places.Taken, _places.Waiting));
     }
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task Who_leaves_while_waiting_takes_no_place()
     {
         Read("""{"maxInFlight": 1}""");
@@ -132,7 +132,7 @@ public sealed class ToolPlacesTests
         Assert.Equal((0, 0), (_places.Taken, _places.Waiting));
     }
 
-    [Fact]
+    [Fact(Timeout = 120_000)]
     public async Task More_places_serve_those_who_wait_before_newcomers()
     {
         Read("""{"maxInFlight": 1}""");

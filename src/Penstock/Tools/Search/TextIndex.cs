@@ -25,9 +25,12 @@ internal sealed class TextIndex
     {
         foreach (var text in texts)
         {
-            ct.ThrowIfCancellationRequested();
             var number = 0;
-            foreach (var piece in Split(text.Text)) _pieces.Add(new Piece(text, number++, piece));
+            foreach (var piece in Split(text.Text))
+            {
+                ct.ThrowIfCancellationRequested();
+                _pieces.Add(new Piece(text, number++, piece));
+            }
         }
 
         foreach (var term in _pieces.SelectMany(piece => piece.Counts.Keys)) _holders[term] = _holders.GetValueOrDefault(term) + 1;
