@@ -69,7 +69,8 @@ internal sealed partial class OpenAiMessages
 
     private void ReadAssistant(Field message, int index)
     {
-        message.Only("role", "content", "name", "refusal", "tool_calls", "audio", "function_call");
+        // Clients send back an answer's message as they got it, which the vendor takes.
+        message.Only("role", "content", "name", "refusal", "tool_calls", "audio", "function_call", "annotations");
         var calls = message.Optional("tool_calls")?.Items(min: 1) ?? [];
         if (message.Optional("content") is { } content) ReadContent(content, "text", "refusal");
         else if (calls.Count == 0 && message.Optional("refusal") is null)
