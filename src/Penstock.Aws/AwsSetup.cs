@@ -7,12 +7,14 @@ using Penstock.Aws.DynamoDb.Cache;
 using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
+using Penstock.Aws.DynamoDb.Prompts;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
+using Penstock.Prompts;
 using Penstock.Usage;
 
 namespace Penstock.Aws;
@@ -28,9 +30,11 @@ public static class AwsSetup
         services.AddSingleton(options);
         services.AddSingleton(provider => new DynamoDatabase(Connect(options), new DynamoTables(options.TablePrefix), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<IdSource>()));
         services.AddSingleton<IKeyStore, DynamoKeyStore>();
+        services.AddSingleton<IProviderKeyStore, DynamoProviderKeyStore>();
         services.AddSingleton<ILimitStore, DynamoLimitStore>();
         services.AddSingleton<ICacheStore, DynamoCacheStore>();
         services.AddSingleton<IIdempotencyStore, DynamoIdempotencyStore>();
+        services.AddSingleton<IPromptStore, DynamoPromptStore>();
         services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);

@@ -39,6 +39,9 @@ internal static class Migrations
         new(4, "cache and idempotency", Schema.CacheAndIdempotency),
         new(5, "alerts", Schema.Alerts),
         new(6, "templates and decisions in the ledger", Schema.Decisions),
+        new(7, "provider keys", Schema.ProviderKeys),
+        new(8, "prompts", Schema.Prompts),
+        new(9, "guard rules of keys", Schema.KeyGuards),
         new(10, "tools of keys", Schema.Tools),
     ];
 

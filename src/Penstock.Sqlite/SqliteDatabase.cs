@@ -84,6 +84,12 @@ public sealed partial class SqliteDatabase : IAsyncDisposable
     /// </summary>
     internal Task<T> WriteAsync<T>(Func<Session, T> operation, CancellationToken ct) => _writes.AddAsync(operation, ct);
 
+    /// <summary>
+    /// Runs <paramref name="operation"/> with the next writes, and without waking the writer for it; when the database closes at the latest. Nobody hears
+    /// of its failure. <paramref name="done"/> runs when it is on disk, or has failed.
+    /// </summary>
+    internal void WriteLater(Action<Session> operation, Action done) => _writes.AddLater(operation, done);
+
     /// <summary>Runs <paramref name="read"/> over one snapshot. Every write that completed before is in it.</summary>
     internal Task<T> ReadAsync<T>(Func<Session, T> read, CancellationToken ct) => _reads.RunAsync(read, ct);
 

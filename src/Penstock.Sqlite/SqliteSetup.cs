@@ -4,10 +4,12 @@ using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Keys;
+using Penstock.Prompts;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
+using Penstock.Sqlite.Prompts;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
 
@@ -24,11 +26,13 @@ public static class SqliteSetup
         services.AddSingleton(provider =>
             SqliteDatabase.Open(options, provider.GetService<TimeProvider>(), provider.GetService<ILogger<SqliteDatabase>>()));
         services.AddSingleton<IKeyStore, SqliteKeyStore>();
+        services.AddSingleton<IProviderKeyStore, SqliteProviderKeyStore>();
         services.AddSingleton<IUsageStore, SqliteUsageStore>();
         services.AddSingleton<IBudgetStore, SqliteBudgetStore>();
         services.AddSingleton<ICacheStore, SqliteCacheStore>();
         services.AddSingleton<IIdempotencyStore, SqliteIdempotencyStore>();
         services.AddSingleton<IAlertStore, SqliteAlertStore>();
+        services.AddSingleton<IPromptStore, SqlitePromptStore>();
         return services;
     }
 }

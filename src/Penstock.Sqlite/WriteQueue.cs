@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Penstock.Sqlite.Native;
 
@@ -42,7 +43,11 @@ internal sealed class WriteQueue : IAsyncDisposable
     private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private readonly Channel<Waiting> _waiting = Channel.CreateBounded<Waiting>(
-        new BoundedChannelOptions(Capacity) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
+        // Whoever adds wakes the writer itself, not by way of a pool thread; what the writer wakes only goes on to wait for its outcome.
+        new BoundedChannelOptions(Capacity) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait, AllowSynchronousContinuations = true });
+
+    /// <summary>What nobody waits for.</summary>
+    private readonly ConcurrentQueue<Waiting> _later = new();
 
     private long _commits;
 
@@ -74,6 +79,9 @@ internal sealed class WriteQueue : IAsyncDisposable
         return await waiting.Outcome;
     }
 
+    /// <summary>Runs with the next group, or when the queue is closed. <paramref name="done"/> runs on the writer, whatever the outcome.</summary>
+    public void AddLater(Action<Session> operation, Action done) => _later.Enqueue(new Later(operation, done));
+
     /// <summary>Carries out what was accepted, then closes the connection.</summary>
     public async ValueTask DisposeAsync()
     {
@@ -92,13 +100,22 @@ internal sealed class WriteQueue : IAsyncDisposable
             // measured with 16 callers, twice as many commits for the same rows.
             for (var i = 0; i < Patience && queue.Count < previous; i++) Thread.Yield();
             while (_group.Count < LargestGroup && queue.TryRead(out var next)) _group.Add(next);
-            CommitGroup();
             previous = _group.Count;
+            AddLaterOnes();
+            CommitGroup();
             _group.Clear();
         }
 
+        AddLaterOnes();
+        if (_group.Count > 0) CommitGroup();
         _session.Dispose();
         _ended.SetResult();
+    }
+
+    /// <summary>Before the others of the group: an operation that waits for them finds them done.</summary>
+    private void AddLaterOnes()
+    {
+        while (_later.TryDequeue(out var later)) _group.Insert(0, later);
     }
 
     private void CommitGroup()
@@ -163,6 +180,17 @@ internal sealed class WriteQueue : IAsyncDisposable
         public abstract void Complete();
 
         public abstract void Fail(Exception error);
+    }
+
+    private sealed class Later(Action<Session> operation, Action done) : Waiting
+    {
+        private Action? _done = done;
+
+        public override void Run(Session session) => operation(session);
+
+        public override void Complete() => Interlocked.Exchange(ref _done, null)?.Invoke();
+
+        public override void Fail(Exception error) => Complete();
     }
 
     private sealed class Waiting<T>(Func<Session, T> operation) : Waiting

@@ -3,12 +3,14 @@ using Penstock.Aws.DynamoDb.Cache;
 using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
+using Penstock.Aws.DynamoDb.Prompts;
 using Penstock.Budgets;
 using Penstock.Contracts;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Limits;
+using Penstock.Prompts;
 using Penstock.Usage;
 using Xunit;
 
@@ -19,6 +21,15 @@ public sealed class DynamoKeyStoreTests(Emulator emulator) : KeyStoreContract
     private readonly OpenedTables _tables = new(emulator);
 
     protected override async ValueTask<IKeyStore> OpenAsync() => new DynamoKeyStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoProviderKeyStoreTests(Emulator emulator) : ProviderKeyStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<IProviderKeyStore> OpenAsync() => new DynamoProviderKeyStore(await _tables.OpenAsync());
 
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }
@@ -148,4 +159,13 @@ internal sealed class OpenedTables(Emulator emulator, FaultyHttp? faults = null)
         _database?.Dispose();
         return ValueTask.CompletedTask;
     }
+}
+
+public sealed class DynamoPromptStoreTests(Emulator emulator) : PromptStoreContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override async ValueTask<IPromptStore> OpenAsync() => new DynamoPromptStore(await _tables.OpenAsync());
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }

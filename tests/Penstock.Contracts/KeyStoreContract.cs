@@ -44,6 +44,7 @@ public abstract class KeyStoreContract : IAsyncLifetime
             Burst = int.MaxValue,
             TokensPerMinute = 1,
             Concurrency = 0,
+            Guards = """{"email": {"out": "mask"}, "deny": {"words": {"phrases": ["\"é\" 🦀"]}}}""",
         };
 
         Assert.True(await _store.AddAsync(key, Ct));

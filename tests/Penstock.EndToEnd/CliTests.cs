@@ -74,5 +74,49 @@ public sealed class CliTests : IDisposable
         Assert.Contains(lines, line => line.StartsWith("key      sample", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task A_prompt_is_pushed_compared_put_into_use_and_rolled_back_one_step()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder.Path, "prompts"));
+        var file = Path.Combine(folder.FullName, "greeting.md");
+        var ct = TestContext.Current.CancellationToken;
+        await File.WriteAllTextAsync(file, Greeting("1", "Greet warmly."), ct);
+        Assert.Equal(0, (await RunAsync("prompts", "push", "--label", "production")).Code);
+        await File.WriteAllTextAsync(file, Greeting("2", "Greet coolly."), ct);
+        Assert.Equal(0, (await RunAsync("prompts", "push", "--label", "staging", "--reason", "to see")).Code);
+
+        var diff = await RunAsync("prompts", "diff", "greeting", "greeting:staging");
+        var moved = await RunAsync("prompts", "label", "greeting", "production", "greeting:staging", "--reason", "cooler");
+        var back = await RunAsync("prompts", "rollback", "greeting", "production");
+        var history = await RunAsync("prompts", "history", "greeting");
+
+        Assert.Equal((1, 0, 0), (diff.Code, moved.Code, back.Code));
+        foreach (var line in new[] { "-version: \"1\"", "+version: \"2\"", "-Greet warmly.", "+Greet coolly." }) Assert.Contains(line, diff.Said.Split('\n'));
+        Assert.Equal(["production", "production", "staging", "production"], history.Said.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2]));
+        Assert.Contains("cooler", history.Said, StringComparison.Ordinal);
+        Assert.Equal(0, (await RunAsync("prompts", "diff", "greeting", "greeting:production")).Code);
+        Assert.Equal(2, (await RunAsync("prompts", "rollback", "greeting", "production")).Code);
+    }
+
+    [Fact]
+    public async Task Prompts_with_errors_are_not_pushed_and_every_error_is_told()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder.Path, "prompts"));
+        var ct = TestContext.Current.CancellationToken;
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "a.md"), Greeting("1", "Greet {{who}}."), ct);
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "b.md"), "nothing", ct);
+
+        var push = await RunAsync("prompts", "push");
+        var list = await RunAsync("prompts", "list");
+
+        Assert.Equal(2, push.Code);
+        Assert.Contains("a.md:9: {{who}} is not among", push.Erred, StringComparison.Ordinal);
+        Assert.Contains("b.md:1: The file must begin", push.Erred, StringComparison.Ordinal);
+        Assert.DoesNotContain("greeting", list.Said, StringComparison.Ordinal);
+        Assert.Contains("comes with this build  production", list.Said, StringComparison.Ordinal);
+    }
+
+    private static string Greeting(string version, string text) => $"---\nname: greeting\nuse-case: chat\nowner: tests\nversion: \"{version}\"\ndescription: Greets.\nmodel: fast\n---\n{text}\n";
+
     private Task<(int Code, string Said, string Erred)> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, arguments);
 }

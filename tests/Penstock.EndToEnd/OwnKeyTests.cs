@@ -41,6 +41,39 @@ public sealed class OwnKeyTests
         NothingHolds(folder.Path, server, [own, Wrong]);
     }
 
+    /// <summary>
+    /// The whole life of a stored key: it is sealed, serves, survives a change of the master key, serves without the old one once it was resealed, and stands
+    /// readable in no file, log or answer all the while.
+    /// </summary>
+    [Fact]
+    public async Task A_stored_key_serves_across_a_change_of_the_master_key()
+    {
+        await using var upstream = await UpstreamServer.StartAsync(ct: Wait.Token);
+        using var folder = new TempFolder();
+        var (first, second) = (NewMasterKey(), NewMasterKey());
+        var path = "";
+        var options = new ServerOptions { Folder = folder.Path, Environment = With(upstream, first, null) };
+        await using (var server = await ServerProcess.StartAsync(options))
+        {
+            using var admin = new Api(server.Address, await ApiContract.OfAsync(server.Address), server.Options.AdminKey);
+            var (id, text) = await admin.NewKeyAsync("ai:complete", "\"monthlyBudget\":0");
+            using var caller = admin.With(text);
+            path = $"/v1/auth/keys/{id}/providers/openai";
+            await admin.JsonAsync(HttpMethod.Put, path, $$"""{"apiKey": "{{UpstreamServer.OpenAiKey}}"}""");
+            await admin.JsonAsync(HttpMethod.Put, "/v1/auth/providers/anthropic", $$"""{"apiKey": "{{UpstreamServer.AnthropicKey}}"}""");
+            await ServesAsync(caller);
+            Assert.Equal(0, (await admin.GetAsync("/v1/usage")).GetProperty("totalCost").GetDecimal());
+            await server.StopAsync();
+            NothingHolds(folder.Path, server, [UpstreamServer.OpenAiKey, UpstreamServer.AnthropicKey, Wrong, first]);
+            options = options with { AdminKey = server.Options.AdminKey };
+            foreach (var (master, old) in new[] { (second, first), (second, null) }) options = await NextAsync(options, upstream, master, old, text, path, folder.Path);
+        }
+
+        var without = await CliProcess.RunAsync(folder.Path, new Dictionary<string, string?> { ["PENSTOCK_MASTER_KEY"] = NewMasterKey() }, "keys", "reseal");
+        Assert.Equal(1, without.Code);
+        Assert.Contains("default/anthropic", without.Erred, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task A_model_of_this_process_takes_no_key()
     {
@@ -54,6 +87,41 @@ public sealed class OwnKeyTests
         Assert.DoesNotContain(Wrong, why, StringComparison.Ordinal);
         await server.StopAsync();
     }
+
+    /// <summary>Starts under the next master key, serves with what the one before sealed, and reseals it.</summary>
+    private static async Task<ServerOptions> NextAsync(ServerOptions options, UpstreamServer upstream, string master, string? old, string key, string path, string folder)
+    {
+        options = options with { Environment = With(upstream, master, old) };
+        await using var server = await ServerProcess.StartAsync(options);
+        using var admin = new Api(server.Address, await ApiContract.OfAsync(server.Address), server.Options.AdminKey);
+        using var caller = admin.With(key);
+        await ServesAsync(caller);
+        var before = (await admin.GetAsync(path)).GetProperty("masterKey").GetString();
+        await server.StopAsync();
+        var resealed = await CliProcess.RunAsync(folder, new Dictionary<string, string?> { ["PENSTOCK_MASTER_KEY"] = master, ["PENSTOCK_MASTER_KEYS_OLD"] = old }, "keys", "reseal");
+        Assert.Equal((0, ""), (resealed.Code, resealed.Erred));
+        Assert.StartsWith(old is null ? "0 provider keys" : "2 provider keys", resealed.Said, StringComparison.Ordinal);
+        Assert.Equal(16, before!.Length);
+        NothingHolds(folder, server, [UpstreamServer.OpenAiKey, UpstreamServer.AnthropicKey, Wrong, master]);
+        return options;
+    }
+
+    private static async Task ServesAsync(Api caller)
+    {
+        foreach (var (route, model) in new[] { ("/v1/chat/completions", "gpt-4o-mini"), ("/v1/messages", "claude-haiku-4-5") })
+        {
+            foreach (var stream in new[] { false, true })
+            {
+                var (status, text) = await AskAsync(caller, route, model, stream, null);
+                Assert.True(status == HttpStatusCode.OK, text);
+            }
+        }
+    }
+
+    private static string NewMasterKey() => Convert.ToBase64String(System.Security.Cryptography.RandomNumberGenerator.GetBytes(32));
+
+    private static Dictionary<string, string?> With(UpstreamServer upstream, string master, string? old) =>
+        new(WithKeys(upstream, Wrong)) { ["PENSTOCK_MASTER_KEY"] = master, ["PENSTOCK_MASTER_KEYS_OLD"] = old };
 
     private static Dictionary<string, string?> WithKeys(UpstreamServer upstream, string key) =>
         new(ServerOptions.Reaching(upstream)) { ["OPENAI_API_KEY"] = key, ["ANTHROPIC_API_KEY"] = key, ["Logging__LogLevel__Default"] = "Trace" };

@@ -59,6 +59,7 @@ public sealed class DataTests
                 "AiPlatformLedger3CEC54CF",
                 "AiPlatformLimitsFE3EEE6E",
                 "AiPlatformUsageDCAF2218",
+                "AiPromptsA97254F9",
                 "Users0A0EEA89",
             ],
             Templates.Of().Resources.Where(resource => resource.Type is "AWS::DynamoDB::Table" or "AWS::Cognito::UserPool").Select(kept => kept.Id).Order(StringComparer.Ordinal));

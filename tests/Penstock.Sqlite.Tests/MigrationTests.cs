@@ -75,13 +75,13 @@ public sealed class MigrationTests : IDisposable
             await database.WriteAsync(
                 session =>
                 {
-                    session.RunScript("INSERT INTO schema_migrations (number, name, hash, applied_at) VALUES (99, 'from the future', 'x', 0)");
+                    session.RunScript("INSERT INTO schema_migrations (number, name, hash, applied_at) VALUES (999, 'from the future', 'x', 0)");
                     return true;
                 },
                 TestContext.Current.CancellationToken);
         }
 
-        Assert.Contains("9 'from the future'", Assert.Throws<SchemaException>(_folder.Open).Message, StringComparison.Ordinal);
+        Assert.Contains("999 'from the future'", Assert.Throws<SchemaException>(_folder.Open).Message, StringComparison.Ordinal);
         Assert.Throws<SchemaException>(_folder.Open);
     }
 
@@ -127,6 +127,9 @@ public sealed class MigrationTests : IDisposable
                 "4 dc4bac834562d10bbe72a86d0588d8e27e18d754531a3d67b0cc1468c06669df",
                 "5 4664a5b855c4dac19ec224876a10c480e37a0998769c63e27a4d08c741542649",
                 "6 658f491dc510f62340de88a06a6f67406047fe09ea47d326bda906291d8fcae7",
+                "7 780bd8bf950fd5ece95932ef5ed547a678e68cf5bf71f32dfa41d889ae834357",
+                "8 c5a1f1e686a4d46640168cf142f4cf3715dee12dde27a39311735c7f1cba264b",
+                "9 a1fb31fb5f622173e18437a16513df1245ab55fac2ab72d89ccaca7362cc70bb",
                 "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));

@@ -3,10 +3,12 @@ using Penstock.Contracts;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Keys;
+using Penstock.Prompts;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
 using Penstock.Sqlite.Keys;
+using Penstock.Sqlite.Prompts;
 using Penstock.Sqlite.Usage;
 using Penstock.Usage;
 
@@ -17,6 +19,15 @@ public sealed class SqliteKeyStoreTests : KeyStoreContract
     private readonly OpenedStore _store = new();
 
     protected override ValueTask<IKeyStore> OpenAsync() => ValueTask.FromResult<IKeyStore>(new SqliteKeyStore(_store.Database));
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
+public sealed class SqliteProviderKeyStoreTests : ProviderKeyStoreContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<IProviderKeyStore> OpenAsync() => ValueTask.FromResult<IProviderKeyStore>(new SqliteProviderKeyStore(_store.Database));
 
     protected override ValueTask CloseAsync() => _store.DisposeAsync();
 }
@@ -134,4 +145,13 @@ public sealed class SqliteAlertStoreTests : AlertStoreContract
         if (_database is not null) await _database.DisposeAsync();
         _folder.Dispose();
     }
+}
+
+public sealed class SqlitePromptStoreTests : PromptStoreContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<IPromptStore> OpenAsync() => ValueTask.FromResult<IPromptStore>(new SqlitePromptStore(_store.Database));
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
 }

@@ -13,14 +13,14 @@ namespace Penstock.Sqlite.Tests;
 public sealed partial class TenantFilterTests
 {
     /// <summary>
-    /// The caller's key is what says which tenant it is of; the sweeper, retention, the verifier and what a migration leaves to do serve every tenant, and
+    /// The caller's key is what says which tenant it is of; a change of the master key, the sweeper, retention, the verifier and what a migration leaves to do serve every tenant, and
     /// show none to another.
     /// </summary>
     private static readonly string[] Exempt =
     [
-        SqliteKeyStore.SelectAnyTenantsKey, HoldRows.SelectExpired, Retained.SelectNextTenant, Verification.SelectTenants, RollupsOfOld.SelectWhetherMissing,
+        SqliteKeyStore.SelectAnyTenantsKey, SqliteProviderKeyStore.SelectOthers, HoldRows.SelectExpired, Retained.SelectNextTenant, Verification.SelectTenants, RollupsOfOld.SelectWhetherMissing,
         RollupsOfOld.SelectAllBooked,
-        SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast, SqliteAlertStore.SelectDue,
+        SqliteCacheStore.SelectKeys, SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast, SqliteAlertStore.SelectDue,
     ];
 
     /// <summary>Tables without a tenant's rows; SQLite keeps the last number of a table in one of them.</summary>

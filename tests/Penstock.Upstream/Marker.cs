@@ -8,7 +8,7 @@ internal sealed partial record Marker(string Name, IReadOnlyList<string> Values,
 {
     private static readonly string[] Known =
     [
-        "status", "insufficient_quota", "silent", "slow", "error-in-stream", "malformed-chunk", "cut", "cut-eof", "unknown-event",
+        "status", "flaky", "insufficient_quota", "silent", "slow", "error-in-stream", "malformed-chunk", "cut", "cut-eof", "unknown-event",
         "no-usage", "zero-usage", "bare-delta", "cached", "cache-write", "cache-write-1h", "reasoning", "huge", "empty-args", "preamble", "think", "refuse", "filter",
     ];
 

@@ -7,7 +7,7 @@ namespace Penstock.Aws.DynamoDb;
 /// <remarks>
 /// <code>
 /// table                    key                          index                     holds
-/// ai-platform-keys         pk, sk                                                 keys and their list by tenant; budgets and their version
+/// ai-platform-keys         pk, sk                                                 keys and their list by tenant; provider keys, sealed; budgets and their version
 /// ai-platform-budgets      userId                                                 balances: one item a budget and period
 /// ai-platform-ledger       pk, sk                       by-due (due, dueAt)       holds, entries, rollups, conversations
 ///                                                       by-number (log, number)
@@ -15,6 +15,7 @@ namespace Penstock.Aws.DynamoDb;
 /// ai-platform-idempotency  id                           by-due (due, dueAt)       claims on names, and their answers in pieces
 /// ai-cache                 id                           by-due (due, dueAt)       answers that may be given again
 /// ai-platform-limits       id                                                     buckets and slots: one item each
+/// ai-prompts               pk, sk                                                 versions of templates, labels and their moves
 /// </code>
 /// A partition's name begins with its tenant (<c>t#acme#…</c>), except where the tenant is what is looked for. Where many calls write at once, the
 /// name ends with a shard.
@@ -35,6 +36,8 @@ internal sealed class DynamoTables(string prefix)
     public string Cache { get; } = $"{prefix}ai-cache";
 
     public string Limits { get; } = $"{prefix}ai-platform-limits";
+
+    public string Prompts { get; } = $"{prefix}ai-prompts";
 
     /// <summary>The attribute by which DynamoDB drops items, in seconds since 1970.</summary>
     public const string Ttl = "ttl";
@@ -80,6 +83,7 @@ internal sealed class DynamoTables(string prefix)
         yield return ledger;
         yield return Table(Usage, ("userId", KeyType.HASH, ScalarAttributeType.S), ("timestamp", KeyType.RANGE, ScalarAttributeType.N));
         yield return Table(Limits, ("id", KeyType.HASH, ScalarAttributeType.S));
+        yield return Table(Prompts, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
         foreach (var name in new[] { Idempotency, Cache })
         {
             var answers = Table(name, ("id", KeyType.HASH, ScalarAttributeType.S));

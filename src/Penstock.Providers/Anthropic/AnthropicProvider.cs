@@ -21,7 +21,7 @@ internal sealed class AnthropicProvider(ProviderSettings settings, Upstream upst
 
     public async IAsyncEnumerable<ProviderFrame> ChatAsync(ProviderCall call, [EnumeratorCancellation] CancellationToken ct)
     {
-        await using var answer = await upstream.PostAsync("/v1/messages", AnthropicRequestWriter.Write(call), Headers(call.Call, call.Attempt), ct);
+        await using var answer = await upstream.PostAsync("/v1/messages", AnthropicRequestWriter.Write(call), Headers(call.Call, call.Attempt), call.Call.Stream, call.Timeouts, ct);
         if (!answer.Succeeded) throw await _failures.OfStatusAsync(answer, ct);
         if (call.Call.Stream != answer.IsEventStream) throw Broken($"sent {(answer.IsEventStream ? "a stream, and a whole answer was asked for" : "a whole answer, and a stream was asked for")}");
 
@@ -47,7 +47,7 @@ internal sealed class AnthropicProvider(ProviderSettings settings, Upstream upst
 
     public async Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct)
     {
-        await using var answer = await upstream.PostAsync("/v1/messages/count_tokens", AnthropicRequestWriter.WriteCount(call), Headers(call.Call, call.Attempt), ct);
+        await using var answer = await upstream.PostAsync("/v1/messages/count_tokens", AnthropicRequestWriter.WriteCount(call), Headers(call.Call, call.Attempt), stream: false, call.Timeouts, ct);
         if (!answer.Succeeded) throw await _failures.OfStatusAsync(answer, ct);
         var body = await answer.ReadAllAsync(ct);
         try

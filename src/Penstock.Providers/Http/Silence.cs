@@ -2,17 +2,22 @@ using Penstock.Gateway;
 
 namespace Penstock.Providers.Http;
 
-/// <summary>Cancels <see cref="Token"/> when nothing was heard for the allowed time, or when the caller gives up.</summary>
+/// <summary>Cancels <see cref="Token"/> when a call takes longer than it may, in whichever of its pieces, or when the caller gives up. All times but the connection's are kept here.</summary>
 internal sealed class Silence : IDisposable
 {
     private readonly CancellationTokenSource _timeout;
     private readonly CancellationTokenSource _either;
-    private readonly TimeSpan _allowed;
+    private readonly CallTimeouts _timeouts;
+    private readonly TimeProvider _time;
+    private readonly long _began;
+    private TimeSpan _allowed;
 
-    public Silence(TimeSpan allowed, TimeProvider time, CancellationToken ct)
+    /// <param name="stream">A whole answer has its first byte when it is done: only a stream's is waited for separately.</param>
+    public Silence(CallTimeouts timeouts, bool stream, TimeProvider time, CancellationToken ct)
     {
-        _allowed = allowed;
-        _timeout = new CancellationTokenSource(allowed, time);
+        (_timeouts, _time, _began) = (timeouts, time, time.GetTimestamp());
+        _allowed = stream ? timeouts.FirstByte : timeouts.Idle;
+        _timeout = new CancellationTokenSource(Least(_allowed, timeouts.Total), time);
         _either = CancellationTokenSource.CreateLinkedTokenSource(ct, _timeout.Token);
     }
 
@@ -20,15 +25,23 @@ internal sealed class Silence : IDisposable
 
     public bool TimedOut => _timeout.IsCancellationRequested;
 
-    /// <summary>Something was heard: the wait begins anew.</summary>
-    public void Heard() => _timeout.CancelAfter(_allowed);
+    /// <summary>Something was heard: the wait begins anew, but never beyond the whole call's time.</summary>
+    public void Heard()
+    {
+        _allowed = _timeouts.Idle;
+        var left = _timeouts.Total - _time.GetElapsedTime(_began);
+        _timeout.CancelAfter(left > TimeSpan.Zero ? Least(_allowed, left) : TimeSpan.Zero);
+    }
 
-    public ProviderException Fault(string provider) =>
-        new(ProviderFault.TimedOut, $"Provider '{provider}' was silent for {_allowed.TotalSeconds:0.#} s.");
+    public ProviderException Fault(string provider) => _time.GetElapsedTime(_began) >= _timeouts.Total
+        ? new(ProviderFault.TimedOut, $"Provider '{provider}' did not finish within {_timeouts.Total.TotalSeconds:0.#} s.")
+        : new(ProviderFault.TimedOut, $"Provider '{provider}' was silent for {_allowed.TotalSeconds:0.#} s.");
 
     public void Dispose()
     {
         _either.Dispose();
         _timeout.Dispose();
     }
+
+    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
 }

@@ -7,15 +7,17 @@ namespace Penstock.Providers.Http;
 /// <summary>One provider's HTTP side: sends a JSON body, and turns every failure of the wire into a <see cref="ProviderException"/>.</summary>
 internal sealed class Upstream(ProviderSettings settings, UpstreamConnections connections, TimeProvider time)
 {
-    private readonly HttpMessageInvoker _http = connections.For(settings.ConnectTimeout);
     private readonly string _base = settings.BaseUrl!.AbsoluteUri.TrimEnd('/');
 
     /// <summary>
     /// Sends and waits for the answer's headers, whatever their status. The caller disposes the answer, which closes the connection
     /// unless the body was read to its end.
     /// </summary>
-    public async Task<UpstreamAnswer> PostAsync(string path, ReadOnlyMemory<byte> body, IReadOnlyList<KeyValuePair<string, string>> headers, CancellationToken ct)
+    /// <param name="timeouts">Null for the provider's own.</param>
+    public async Task<UpstreamAnswer> PostAsync(
+        string path, ReadOnlyMemory<byte> body, IReadOnlyList<KeyValuePair<string, string>> headers, bool stream, CallTimeouts? timeouts, CancellationToken ct)
     {
+        var times = timeouts ?? settings.Timeouts;
         var request = new HttpRequestMessage(HttpMethod.Post, _base + path)
         {
             Version = HttpVersion.Version11,
@@ -23,10 +25,10 @@ internal sealed class Upstream(ProviderSettings settings, UpstreamConnections co
         };
         foreach (var (name, value) in headers) request.Headers.TryAddWithoutValidation(name, value);
 
-        var silence = new Silence(settings.IdleTimeout, time, ct);
+        var silence = new Silence(times, stream, time, ct);
         try
         {
-            return new UpstreamAnswer(settings.Name, await _http.SendAsync(request, silence.Token), silence);
+            return new UpstreamAnswer(settings.Name, await connections.For(times.Connect).SendAsync(request, silence.Token), silence);
         }
         catch (Exception e) when (Fault(e, silence, ct) is { } fault)
         {

@@ -31,12 +31,14 @@ internal sealed partial class Prompt
         System = string.Join('\n', call.Messages.Where(message => message.Role == ChatRole.System).Select(message => message.Text()));
         User = call.Messages.LastOrDefault(message => message.Role == ChatRole.User)?.Text() ?? "";
         var system = System.Length > SystemReach ? System[..SystemReach] : System;
-        Instruction = $"{system}\n{Head(User)}\n{(User.Length > InstructionReach ? User[^InstructionReach..] : "")}";
+        // A template says what is wanted, and what the user sends is material whatever it says.
+        var templated = call.Template is not null && TaskWords().IsMatch(system);
+        Instruction = templated ? system : $"{system}\n{Head(User)}\n{(User.Length > InstructionReach ? User[^InstructionReach..] : "")}";
         var list = LabelWords().Match(Instruction).Groups["list"].Value;
         Labels = LabelsOf(list);
         Ask = AskOf();
         // A schema says what is asked for; what looks like a list of labels may then be part of the text.
-        Material = Ask == Ask.Other ? User : WithoutInstruction(call.ResponseFormat?.Schema is null ? WithoutLabels(User, list) : User);
+        Material = templated || Ask == Ask.Other ? User : WithoutInstruction(call.ResponseFormat?.Schema is null ? WithoutLabels(User, list) : User);
     }
 
     public string System { get; }

@@ -22,7 +22,7 @@ internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnecti
     public async IAsyncEnumerable<ProviderFrame> ChatAsync(ProviderCall call, [EnumeratorCancellation] CancellationToken ct)
     {
         var stream = call.Call.Stream;
-        await using var answer = await PostAsync("/chat/completions", OpenAiRequest.Write(call), call.Attempt, stream, ct);
+        await using var answer = await PostAsync("/chat/completions", OpenAiRequest.Write(call), call.Attempt, stream, call.Timeouts, ct);
         var reader = new OpenAiAnswer(call, _faults);
         if (!stream || !answer.IsEventStream)
         {
@@ -42,7 +42,7 @@ internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnecti
 
     public async Task<EmbedAnswer> EmbedAsync(EmbedCall call, CancellationToken ct)
     {
-        await using var answer = await PostAsync("/embeddings", OpenAiVectors.Write(call), call.Attempt, stream: false, ct);
+        await using var answer = await PostAsync("/embeddings", OpenAiVectors.Write(call), call.Attempt, stream: false, call.Timeouts, ct);
         var (vectors, model, counted) = OpenAiVectors.Read(await answer.ReadAllAsync(ct), call, _faults);
         var input = counted ?? call.Inputs.Sum(text => tokens.CountText(text, call.Model));
         return new EmbedAnswer(vectors, model, TokenCounts.Of(input, 0), Estimated: counted is null);
@@ -50,7 +50,7 @@ internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnecti
 
     public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(tokens.Count(call.Call, call.Model));
 
-    private async Task<UpstreamAnswer> PostAsync(string path, ReadOnlyMemory<byte> body, AttemptId attempt, bool stream, CancellationToken ct)
+    private async Task<UpstreamAnswer> PostAsync(string path, ReadOnlyMemory<byte> body, AttemptId attempt, bool stream, CallTimeouts? timeouts, CancellationToken ct)
     {
         var headers = new List<KeyValuePair<string, string>>(3)
         {
@@ -59,7 +59,7 @@ internal sealed class OpenAiProvider(ProviderSettings settings, UpstreamConnecti
         };
         if (settings.ApiKey is { Length: > 0 } key) headers.Add(new("Authorization", $"Bearer {key}"));
 
-        var answer = await _upstream.PostAsync(path, body, headers, ct);
+        var answer = await _upstream.PostAsync(path, body, headers, stream, timeouts, ct);
         if (answer.Succeeded) return answer;
         await using (answer) throw _faults.OfAnswer(answer.Status, await ReadErrorAsync(answer, ct), answer.Headers);
     }

@@ -3,7 +3,7 @@ using Penstock.Gateway;
 namespace Penstock.Providers.Tokens;
 
 /// <summary>Counts what a request's input will be metered as, before it is sent.</summary>
-internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter
+internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter, IDisposable
 {
     // OpenAI's chat framing: each message is wrapped in three tokens, a name costs one more, and the answer is primed with three.
     private const int PerMessage = 3;
@@ -17,10 +17,21 @@ internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter
     /// <summary>Nobody's public tokenizer is Claude's; it makes about a fifth more tokens of the same text.</summary>
     private const double ClaudePerNearest = 1.2;
 
+    /// <summary>What this thread counted last.</summary>
+    private readonly ThreadLocal<Counted> _last = new(() => new Counted());
+
     /// <summary>
     /// Exact for text alone on models whose tokenizer and framing are public; else an estimate.
     /// </summary>
     public TokenCount Count(ChatCall call, string model)
+    {
+        // Money and limits ask one after the other, and a long prompt takes a while.
+        var last = _last.Value!;
+        if (!last.Is(call, model)) last.Set(call, model, CountAnew(call, model));
+        return last.Count;
+    }
+
+    private TokenCount CountAnew(ChatCall call, string model)
     {
         long tokens = Priming;
         // A field we do not model may be input too: functions, another kind of tool.
@@ -52,6 +63,8 @@ internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter
         var count = Count(call, model);
         return count.Exact ? count.Tokens : InputBound.Of(call, model);
     }
+
+    public void Dispose() => _last.Dispose();
 
     private static bool FramingIsPublic(string model) => Tokenizers.RulesOf(model) is not null
         && Tokenizers.StartsWithAny(model, "gpt-4o", "gpt-4", "gpt-3.5");
@@ -90,6 +103,22 @@ internal sealed class TokenCounter(Tokenizers tokenizers) : ITokenCounter
         if (tokenizers.Nearest is not { } nearest) return new TokenCount(RuleOfThumb(text), false);
         var claude = model.Contains("claude", StringComparison.OrdinalIgnoreCase);
         return new TokenCount((long)Math.Ceiling(nearest.Count(text).Tokens * (claude ? ClaudePerNearest : 1)), false);
+    }
+
+    private sealed class Counted
+    {
+        private readonly WeakReference<ChatCall?> _call = new(null);
+        private string? _model;
+
+        public TokenCount Count { get; private set; }
+
+        public bool Is(ChatCall call, string model) => _call.TryGetTarget(out var counted) && ReferenceEquals(counted, call) && _model == model;
+
+        public void Set(ChatCall call, string model, TokenCount count)
+        {
+            _call.SetTarget(call);
+            (_model, Count) = (model, count);
+        }
     }
 
     /// <summary>Four letters of Latin text to a token, one of any other script.</summary>

@@ -9,7 +9,10 @@ internal static class HoldRows
 {
     internal const string InsertHold = "INSERT INTO holds (tenant, attempt, granted_nanos, expires_at, number) VALUES ($tenant, $attempt, $granted, $expires, $number)";
 
-    internal const string TakeHold = "DELETE FROM holds WHERE tenant = $tenant AND attempt = $attempt RETURNING granted_nanos, number, expires_at";
+    // Two statements: RETURNING would make a table for its one row.
+    internal const string SelectHold = "SELECT granted_nanos, number, expires_at FROM holds WHERE tenant = $tenant AND attempt = $attempt";
+
+    internal const string DeleteHold = "DELETE FROM holds WHERE tenant = $tenant AND attempt = $attempt";
 
     // Every tenant's: the sweeper serves them all.
     internal const string SelectExpired = "SELECT tenant, attempt FROM holds INDEXED BY holds_by_expiry WHERE expires_at <= $now ORDER BY expires_at LIMIT $limit";
@@ -28,11 +31,15 @@ internal static class HoldRows
     /// <summary>Ends the attempt's hold; null where it has none.</summary>
     public static EndedHold? Take(Session session, TenantId tenant, AttemptId attempt)
     {
-        using var take = session.Use(TakeHold);
-        take.Set("$tenant", tenant.Value).Set("$attempt", attempt.Value);
-        if (!take.Step()) return null;
-        var ended = new EndedHold(new Money(take.Long(0)), take.Long(1), take.Long(2));
-        take.Step();
+        EndedHold ended;
+        using (var row = session.Use(SelectHold))
+        {
+            if (!row.Set("$tenant", tenant.Value).Set("$attempt", attempt.Value).Step()) return null;
+            ended = new EndedHold(new Money(row.Long(0)), row.Long(1), row.Long(2));
+        }
+
+        using var delete = session.Use(DeleteHold);
+        delete.Set("$tenant", tenant.Value).Set("$attempt", attempt.Value).Run();
         return ended;
     }
 

@@ -9,11 +9,11 @@ namespace Penstock.Sqlite.Keys;
 internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
 {
     private const string Columns =
-        "tenant, key_id, project, name, hash, previous_hash, previous_until, scopes, created_at, expires_at, revoked_at, models, monthly_budget_nanos, requests_per_second, burst, tokens_per_minute, concurrency, tools";
+        "tenant, key_id, project, name, hash, previous_hash, previous_until, scopes, created_at, expires_at, revoked_at, models, monthly_budget_nanos, requests_per_second, burst, tokens_per_minute, concurrency, guards, tools";
 
     private const string InsertKey = $"""
         INSERT INTO keys ({Columns})
-        VALUES ($tenant, $key, $project, $name, $hash, $previousHash, $previousUntil, $scopes, $createdAt, $expiresAt, $revokedAt, $models, $monthlyBudget, $requestsPerSecond, $burst, $tokensPerMinute, $concurrency, $tools)
+        VALUES ($tenant, $key, $project, $name, $hash, $previousHash, $previousUntil, $scopes, $createdAt, $expiresAt, $revokedAt, $models, $monthlyBudget, $requestsPerSecond, $burst, $tokensPerMinute, $concurrency, $guards, $tools)
         ON CONFLICT DO NOTHING
         """;
 
@@ -111,6 +111,7 @@ internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
             .Set("$burst", key.Burst)
             .Set("$tokensPerMinute", key.TokensPerMinute)
             .Set("$concurrency", key.Concurrency)
+            .Set("$guards", key.Guards)
             .Set("$tools", WriteTexts(key.Tools))
             .Run() > 0;
     }
@@ -135,7 +136,8 @@ internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
         Burst = row.IntOrNull(14),
         TokensPerMinute = row.IntOrNull(15),
         Concurrency = row.IntOrNull(16),
-        Tools = ReadTexts(row.Text(17)),
+        Guards = row.TextOrNull(17),
+        Tools = ReadTexts(row.Text(18)),
     };
 
     private static long? Milliseconds(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();

@@ -6,6 +6,7 @@ namespace Penstock.Sqlite.Native;
 /// The twenty-odd functions of SQLite's C interface that the store calls (https://sqlite.org/c3ref/funclist.html).
 /// Source-generated imports instead of a provider package: no reflection, nothing that trimming could break.
 /// </summary>
+/// <remarks>A function that only looks or sets a number is called without telling the garbage collector: it is over sooner than that would take.</remarks>
 internal static unsafe partial class Sqlite3
 {
     public const string Library = "e_sqlite3";
@@ -21,6 +22,9 @@ internal static unsafe partial class Sqlite3
     public const int OpenReadWrite = 0x2;
     public const int OpenCreate = 0x4;
 
+    /// <summary>No lock around each call: a session serves one operation at a time.</summary>
+    public const int OpenNoMutex = 0x8000;
+
     /// <summary>Extended result codes, so that an error says which constraint or which I/O step failed.</summary>
     public const int OpenExtendedCodes = 0x2000000;
 
@@ -30,6 +34,9 @@ internal static unsafe partial class Sqlite3
 
     /// <summary>SQLite copies the bytes before the call returns.</summary>
     public static readonly nint Transient = -1;
+
+    /// <summary>SQLite reads the bytes where they are, for as long as they are bound.</summary>
+    public static readonly nint Static;
 
     [LibraryImport(Library, EntryPoint = "sqlite3_libversion")]
     public static partial byte* LibVersion();
@@ -52,15 +59,18 @@ internal static unsafe partial class Sqlite3
     [LibraryImport(Library, EntryPoint = "sqlite3_interrupt")]
     public static partial void Interrupt(nint connection);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_get_autocommit")]
     public static partial int GetAutoCommit(nint connection);
 
     [LibraryImport(Library, EntryPoint = "sqlite3_errmsg")]
     public static partial byte* ErrorMessage(nint connection);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_changes")]
     public static partial int Changes(nint connection);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_last_insert_rowid")]
     public static partial long LastInsertRowId(nint connection);
 
@@ -85,9 +95,11 @@ internal static unsafe partial class Sqlite3
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_parameter_name")]
     public static partial byte* ParameterName(nint statement, int index);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_int64")]
     public static partial int BindLong(nint statement, int index, long value);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_double")]
     public static partial int BindDouble(nint statement, int index, double value);
 
@@ -97,12 +109,15 @@ internal static unsafe partial class Sqlite3
     [LibraryImport(Library, EntryPoint = "sqlite3_bind_blob")]
     public static partial int BindBlob(nint statement, int index, byte* value, int length, nint destructor);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_column_type")]
     public static partial int ColumnType(nint statement, int column);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_column_int64")]
     public static partial long ColumnLong(nint statement, int column);
 
+    [SuppressGCTransition]
     [LibraryImport(Library, EntryPoint = "sqlite3_column_double")]
     public static partial double ColumnDouble(nint statement, int column);
 

@@ -1,5 +1,5 @@
-using System.Buffers;
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -11,13 +11,26 @@ namespace Penstock.Sqlite.Native;
 /// </summary>
 internal sealed unsafe class Statement : IDisposable
 {
-    private const int OnStack = 512;
+    private const int UsualTextBytes = 1024;
+
+    /// <summary>Longest text for which three bytes a letter are set aside; a longer one is measured first.</summary>
+    private const int MostMeasured = 256;
+
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     private readonly Session _session;
     private readonly string _sql;
     private readonly Dictionary<string, int> _parameters = new(StringComparer.Ordinal);
+
+    /// <summary>Parameters in the order in which they were set the last time, which is most often the order of this time.</summary>
+    private readonly List<(string Name, int Index)> _order = [];
+
+    /// <summary>Texts and bytes that are bound now, where they cannot move.</summary>
+    private byte[] _bound = GC.AllocateUninitializedArray<byte>(UsualTextBytes, pinned: true);
     private nint _handle;
+    private int _set;
+    private int _boundBytes;
+    private List<byte[]>? _full;
     private ulong _unset;
     private bool _taken;
 
@@ -42,19 +55,9 @@ internal sealed unsafe class Statement : IDisposable
     public Statement Set(string name, string? value)
     {
         if (value is null) return SetNull(name);
-        var most = Strict.GetMaxByteCount(value.Length);
-        var rented = most > OnStack ? ArrayPool<byte>.Shared.Rent(most) : null;
-        var bytes = rented ?? stackalloc byte[OnStack];
-        try
-        {
-            var length = Strict.GetBytes(value, bytes);
-            fixed (byte* start = bytes) _session.Check(Sqlite3.BindText(_handle, Index(name), start, length, Sqlite3.Transient), _sql);
-        }
-        finally
-        {
-            if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
-        }
-
+        var bytes = Room(value.Length <= MostMeasured ? value.Length * 3 : Strict.GetByteCount(value));
+        var length = Strict.GetBytes(value, bytes);
+        Bind(name, bytes[..length], text: true);
         return this;
     }
 
@@ -79,13 +82,9 @@ internal sealed unsafe class Statement : IDisposable
     public Statement Set(string name, ReadOnlyMemory<byte>? value)
     {
         if (value is not { } blob) return SetNull(name);
-        // A null pointer would bind NULL, and an empty span has one.
-        byte nothing;
-        fixed (byte* start = blob.Span)
-        {
-            _session.Check(Sqlite3.BindBlob(_handle, Index(name), blob.IsEmpty ? &nothing : start, blob.Length, Sqlite3.Transient), _sql);
-        }
-
+        var bytes = Room(blob.Length);
+        blob.Span.CopyTo(bytes);
+        Bind(name, bytes[..blob.Length], text: false);
         return this;
     }
 
@@ -147,7 +146,10 @@ internal sealed unsafe class Statement : IDisposable
         // Both report the error of the last step again, which its caller has seen.
         _ = Sqlite3.Reset(_handle);
         _ = Sqlite3.ClearBindings(_handle);
-        _taken = false;
+        (_taken, _set, _boundBytes) = (false, 0, 0);
+        if (_full is null) return;
+        // One large answer must not keep its size for ever.
+        (_full, _bound) = (null, GC.AllocateUninitializedArray<byte>(UsualTextBytes, pinned: true));
     }
 
     public void Discard()
@@ -173,9 +175,39 @@ internal sealed unsafe class Statement : IDisposable
     private int Index(string name)
     {
         if (!_taken) throw new InvalidOperationException($"This statement was given back already: {_sql}");
-        if (!_parameters.TryGetValue(name, out var index)) throw new ArgumentException($"There is no parameter {name} in: {_sql}", nameof(name));
+        var index = _set < _order.Count && ReferenceEquals(_order[_set].Name, name) ? _order[_set].Index : Find(name);
+        _set++;
         _unset &= ~(1UL << (index - 1));
         return index;
+    }
+
+    private int Find(string name)
+    {
+        if (!_parameters.TryGetValue(name, out var index)) throw new ArgumentException($"There is no parameter {name} in: {_sql}", nameof(name));
+        if (_set < _order.Count) _order[_set] = (name, index);
+        else _order.Add((name, index));
+        return index;
+    }
+
+    /// <summary>Bytes that stay where they are until the statement is given back; at least one, for a null pointer would bind NULL.</summary>
+    private Span<byte> Room(int bytes)
+    {
+        if (_bound.Length - _boundBytes <= bytes)
+        {
+            (_full ??= []).Add(_bound);
+            (_bound, _boundBytes) = (GC.AllocateUninitializedArray<byte>(Math.Max(bytes + 1, UsualTextBytes), pinned: true), 0);
+        }
+
+        return _bound.AsSpan(_boundBytes, bytes);
+    }
+
+    /// <param name="bytes">From <see cref="Room"/>.</param>
+    private void Bind(string name, Span<byte> bytes, bool text)
+    {
+        var start = (byte*)Unsafe.AsPointer(ref _bound[_boundBytes]);
+        var code = text ? Sqlite3.BindText(_handle, Index(name), start, bytes.Length, Sqlite3.Static) : Sqlite3.BindBlob(_handle, Index(name), start, bytes.Length, Sqlite3.Static);
+        _boundBytes += bytes.Length;
+        _session.Check(code, _sql);
     }
 
     private string FirstUnset() =>

@@ -15,16 +15,18 @@ internal static class LedgerRows
           end_user, avoided_nanos, own_key, kind, held_nanos, number, template, decision
         """;
 
-    // A reservation is an attempt's first entry; any other is its only one of its kind. Either is a bug otherwise, and throws.
+    // Any entry is an attempt's only one of its kind: the table refuses a second.
     internal const string InsertEntry = """
         INSERT INTO ledger (tenant, attempt, kind, held_nanos, cost_nanos, at, request, project, key_id, operation, route, provider, requested_model, model,
           input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, avoided_nanos, own_key, price_version, estimated, outcome, error, latency_ms,
           first_token_ms, streamed, conversation, end_user, template, decision)
-        SELECT $tenant, $attempt, $kind, $held, $cost, $at, $request, $project, $key, $operation, $route, $provider, $requestedModel, $model,
+        VALUES ($tenant, $attempt, $kind, $held, $cost, $at, $request, $project, $key, $operation, $route, $provider, $requestedModel, $model,
           $input, $cacheRead, $cacheWrite5m, $cacheWrite1h, $output, $reasoning, $avoided, $ownKey, $priceVersion, $estimated, $outcome, $error, $latency,
-          $firstToken, $streamed, $conversation, $endUser, $template, $decision
-        WHERE CASE $kind WHEN 0 THEN NOT EXISTS (SELECT 1 FROM ledger WHERE tenant = $tenant AND attempt = $attempt) ELSE 1 END
+          $firstToken, $streamed, $conversation, $endUser, $template, $decision)
         """;
+
+    // A reservation is an attempt's first entry. Asked apart: a statement that reads the table it inserts into makes a copy of the row first.
+    internal const string SelectAny = "SELECT 1 FROM ledger WHERE tenant = $tenant AND attempt = $attempt LIMIT 1";
 
     internal const string SelectEntry = $"""
         SELECT {Columns}
@@ -42,8 +44,9 @@ internal static class LedgerRows
     /// <returns>The entry's number.</returns>
     public static long Insert(Session session, LedgerEntryKind kind, LedgerRow row, Money held)
     {
+        if (kind == LedgerEntryKind.Reserve && IsThere(session, row)) throw new InvalidOperationException($"Attempt {row.Attempt} is in the ledger already.");
         using var insert = session.Use(InsertEntry);
-        var inserted = insert
+        insert
             .Set("$tenant", row.Tenant.Value)
             .Set("$attempt", row.Attempt.Value)
             .Set("$kind", (long)kind)
@@ -78,8 +81,13 @@ internal static class LedgerRows
             .Set("$template", row.Template)
             .Set("$decision", row.Decision)
             .Run();
-        if (inserted != 1) throw new InvalidOperationException($"Attempt {row.Attempt} is in the ledger already.");
         return session.LastNumber;
+    }
+
+    private static bool IsThere(Session session, LedgerRow row)
+    {
+        using var any = session.Use(SelectAny);
+        return any.Set("$tenant", row.Tenant.Value).Set("$attempt", row.Attempt.Value).Step();
     }
 
     public static LedgerRow Get(Session session, TenantId tenant, long number)

@@ -25,6 +25,7 @@ public enum StoreKind
 public sealed partial record EnvironmentKeys
 {
     private const int ShortestSecret = 32;
+    private const int MasterKeyBytes = 32;
 
     /// <summary>Values that documentation and examples show, and that therefore protect nothing.</summary>
     private static readonly string[] Examples =
@@ -74,6 +75,12 @@ public sealed partial record EnvironmentKeys
     /// <summary>Who gets alerts by e-mail, through the server that the section <c>alerts</c> names.</summary>
     public string? AlertEmail { get; private init; }
 
+    /// <summary>Seals provider keys that are stored: 32 bytes. Null where none is set.</summary>
+    public ReadOnlyMemory<byte>? MasterKey { get; private init; }
+
+    /// <summary>Master keys of before: they open what they sealed, and seal nothing more.</summary>
+    public IReadOnlyList<ReadOnlyMemory<byte>> OldMasterKeys { get; private init; } = [];
+
     /// <summary>Keys that are set and valid, and that nothing reads yet.</summary>
     public IReadOnlyList<string> NotYetUsed { get; private init; } = [];
 
@@ -101,6 +108,8 @@ public sealed partial record EnvironmentKeys
             BudgetAlerts = reader.Flag("BUDGET_ALERTS_ENABLED", true),
             SlackWebhook = reader.Hook("SLACK_WEBHOOK_URL"),
             AlertEmail = reader.Match("ALERT_EMAIL", Mail(), "must be an e-mail address"),
+            MasterKey = reader.Bytes("PENSTOCK_MASTER_KEY"),
+            OldMasterKeys = reader.BytesList("PENSTOCK_MASTER_KEYS_OLD"),
             NotYetUsed = reader.NotYetUsed(store),
         };
         reader.RefuseUnreachableStore(keys);
@@ -179,6 +188,11 @@ public sealed partial record EnvironmentKeys
             return null;
         }
 
+        public ReadOnlyMemory<byte>? Bytes(string name) => Text(name) is { } text ? Bytes(name, text) : null;
+
+        public IReadOnlyList<ReadOnlyMemory<byte>> BytesList(string name) =>
+            [.. (Text(name)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? []).Select(text => Bytes(name, text)).OfType<ReadOnlyMemory<byte>>()];
+
         /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
         public IReadOnlyList<string> NotYetUsed(StoreKind store)
         {
@@ -201,6 +215,15 @@ public sealed partial record EnvironmentKeys
             Secret("PENSTOCK_ADMIN_KEY", keys.AdminKey, required: false);
             if (Examples.Contains(keys.OpenAiKey)) Errors.Add("OPENAI_API_KEY is the example from the documentation; production needs your own.");
             if (Examples.Contains(keys.AnthropicKey)) Errors.Add("ANTHROPIC_API_KEY is the example from the documentation; production needs your own.");
+        }
+
+        /// <summary>The value is a secret: it is not repeated.</summary>
+        private ReadOnlyMemory<byte>? Bytes(string name, string base64)
+        {
+            var bytes = new byte[base64.Length];
+            if (Convert.TryFromBase64String(base64, bytes, out var length) && length == MasterKeyBytes) return bytes.AsMemory(0, length);
+            Errors.Add($"{name} must be {MasterKeyBytes} bytes in base64{(name.EndsWith("_OLD", StringComparison.Ordinal) ? ", several with commas between them" : "")} (openssl rand -base64 {MasterKeyBytes}).");
+            return null;
         }
 
         private void Secret(string name, string? value, bool required)

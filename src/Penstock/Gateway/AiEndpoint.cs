@@ -4,13 +4,14 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Http;
 using Penstock.Kernel;
 
 namespace Penstock.Gateway;
 
 /// <summary><c>POST /ai</c>: a prompt in, an answer out; a tier that is unknown is answered by <c>standard</c>, and the answer says so.</summary>
-internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
+internal sealed class AiEndpoint(ChatPipeline pipeline, Router router, SelectionSection selection)
 {
     private const string DefaultSystem = "You are a helpful DevOps assistant.";
 
@@ -19,7 +20,7 @@ internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
     private async Task AnswerAsync(HttpContext http)
     {
         await using var passage = await pipeline.AdmitAsync(http);
-        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
+        var body = await pipeline.ReadAsync(http, passage);
         var call = Read(JsonView.Parse(body));
         // The answer repeats the name that was asked for.
         var question = new CacheQuestion(RequestEdge.RouteOf(http), body, CacheQuestion.IgnoredBy(Dialect.Native)) { Others = [new("model", call.Model)] };
@@ -42,7 +43,7 @@ internal sealed class AiEndpoint(ChatPipeline pipeline, Router router)
         return new ChatCall
         {
             Dialect = Dialect.Native,
-            Model = router.Knows(model, Router.Chat) ? model : RoutingTable.Standard,
+            Model = selection.Current.Names.Contains(model) || router.Knows(model, Router.Chat) ? model : RoutingTable.Standard,
             Messages =
             [
                 new ChatMessage(ChatRole.System, [new TextPart(body.Optional("system")?.NonEmptyText() ?? DefaultSystem)]),

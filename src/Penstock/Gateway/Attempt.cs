@@ -1,6 +1,7 @@
 using System.Text;
 using Penstock.Budgets;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -12,7 +13,14 @@ namespace Penstock.Gateway;
 
 /// <summary>Whose call it is, and what it asked for.</summary>
 /// <param name="Operation"><c>chat</c> or <c>embeddings</c>.</param>
-internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser);
+internal sealed record CallOrigin(RequestScope Request, Caller Caller, string Route, string Operation, string RequestedModel, bool Streamed, string? Conversation, string? EndUser)
+{
+    /// <summary>The template that made the prompt; null where the client wrote it.</summary>
+    public string? Template { get; init; }
+
+    /// <summary>The tier that was chosen, and why; null where the client named what is to answer.</summary>
+    public Choice? Choice { get; init; }
+}
 
 /// <summary>
 /// One call to one provider: meters what comes back and books it once, whether it completed, failed, or the client left.
@@ -35,13 +43,28 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
 
     public Target Target { get; } = target;
 
+    /// <summary>Why this target, where it is not plainly the first of its plan.</summary>
+    public string? Decision { get; init; }
+
+    /// <summary>Tells the target what becomes of the call; null where none is made.</summary>
+    public TargetCall? Entered { get; set; }
+
+    /// <summary>True once anything of its answer goes to the client: nobody else can answer then.</summary>
+    public bool Begun { get; set; }
+
+    /// <summary>True where it is booked and nobody else is asked.</summary>
+    public bool Final { get; private set; }
+
+    /// <summary>The template that made the prompt; null where the client wrote it.</summary>
+    public string? Template => origin.Template;
+
     public bool Booked { get; private set; }
 
     /// <summary>As it stands in the ledger; null until it does.</summary>
     public LedgerRow? BookedAs { get; private set; }
 
-    /// <summary>True where the provider's filter ended an answer.</summary>
-    public bool Filtered { get; private set; }
+    /// <summary>True where the provider's filter, or a guard rule, ended the answer.</summary>
+    public bool Filtered { get; set; }
 
     /// <summary>What the tightest hard budget leaves, this call at its ceiling until it is booked and at its cost then; null where there is none.</summary>
     public Money? Remaining { get; private set; }
@@ -58,6 +81,8 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     public void Meter(in ProviderFrame frame)
     {
         Heard = true;
+        Entered?.Heard(time);
+        if (HeldBack.IsContent(frame)) Entered?.Answering();
         foreach (var update in frame.Updates) Meter(update);
     }
 
@@ -65,6 +90,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     public void Meter(TokenCounts counts, bool estimated)
     {
         Heard = true;
+        Entered?.Heard(time);
         _usage = new UsageReported(counts.Bounded(), Final: true);
         _estimated = estimated;
     }
@@ -74,10 +100,12 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
     /// </summary>
     /// <param name="call">What was asked, to count where the provider did not; null where the provider did no work.</param>
     /// <param name="error">Code of the refusal the client gets, null where the answer was complete.</param>
-    public async Task<Receipt> BookAsync(AttemptOutcome outcome, ChatCall? call, string? error = null)
+    /// <param name="final">False where another target may be asked in its place.</param>
+    public async Task<Receipt> BookAsync(AttemptOutcome outcome, ChatCall? call, string? error = null, bool final = true)
     {
         if (Booked) throw new InvalidOperationException($"Attempt {Id} is booked already.");
-        Booked = true;
+        (Booked, Final) = (true, final);
+        if (outcome == AttemptOutcome.Completed) Entered?.Succeeded();
 
         var elapsed = time.GetElapsedTime(_started);
         if (!Sent) call = null;
@@ -92,7 +120,8 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         finally
         {
             // Before the client sees the end: whoever sends one call after another never meets their own last one.
-            if (_passage is not null) await _passage.SettleAsync(counts.Total);
+            _passage?.Use(counts.Total);
+            if (final && _passage is not null) await _passage.SettleAsync();
         }
 
         BookedAs = row;
@@ -112,7 +141,9 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         BookedAs = row;
     }
 
-    /// <summary>Takes the tokens and the slot it needs and holds what it may cost; throws 429 or 402 where they are not left, and nothing is taken then.</summary>
+    /// <summary>
+    /// Takes the tokens and the slot, where the request has none yet, and holds what it may cost; throws 429 or 402 where they are not left, and nothing is taken then.
+    /// </summary>
     public async ValueTask<Hold> ReserveAsync(Passage passage, long tokens, Need need, CancellationToken ct)
     {
         await passage.TakeAsync(tokens, ct);
@@ -191,5 +222,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         Streamed = origin.Streamed,
         Conversation = origin.Conversation,
         EndUser = origin.EndUser,
+        Decision = Decision,
+        Template = origin.Template,
     };
 }

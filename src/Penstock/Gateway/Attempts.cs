@@ -18,7 +18,24 @@ internal sealed partial class Attempts(Holds holds, ITokenCounter tokens, IdSour
 
     public AttemptId NextId() => ids.NextAttempt();
 
-    public Attempt Start(CallOrigin origin, Target target) => new(NextId(), origin, target, this, time);
+    /// <param name="decision">Why this target, where it is not plainly what was asked for.</param>
+    public Attempt Start(CallOrigin origin, Target target, string? decision = null) => new(NextId(), origin, target, this, time)
+    {
+        Decision = (origin.Choice?.Reason, decision) switch
+        {
+            (null, _) => decision,
+            ({ } reason, null) => reason,
+            ({ } reason, _) => $"{reason}; {decision}",
+        },
+    };
+
+    /// <summary>The attempt at a step of a walk; the first of all is the one the journey began with.</summary>
+    public Attempt At(Journey journey, Step step)
+    {
+        if (journey.Attempt is var begun && (begun.Entered is not null || begun.Target != step.Target)) journey.GoOn(Start(journey.Origin, step.Target, step.Decision));
+        journey.Attempt.Entered = step.Call;
+        return journey.Attempt;
+    }
 
     /// <summary>Durable when it returns. A row that could not be stored is in the log all the same.</summary>
     /// <param name="priced">Whether the price table knows the model, so that it may be a metric's label.</param>

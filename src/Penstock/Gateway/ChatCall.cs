@@ -1,3 +1,5 @@
+using Penstock.Prompts;
+
 namespace Penstock.Gateway;
 
 /// <summary>A wire format we read and write whole.</summary>
@@ -67,6 +69,9 @@ public sealed record ChatCall
     /// <summary>What usage is grouped by as a conversation, as the client names it.</summary>
     public string? Conversation { get; init; }
 
+    /// <summary>What the call is for, as the client names it; decides who answers where the client leaves that to us.</summary>
+    public string? Task { get; init; }
+
     public bool Stream { get; init; }
 
     /// <summary>The client asked for OpenAI's closing usage chunk; else it is not shown.</summary>
@@ -84,9 +89,19 @@ public sealed record ChatCall
     /// </summary>
     public IReadOnlyList<KeyValuePair<string, string>> PassHeaders { get; init; } = [];
 
+    /// <summary>The template that made the prompt; null where the client wrote it.</summary>
+    public PromptVersionId? Template { get; init; }
+
+    /// <summary>The template that the client asks for, until it is found and put in its place.</summary>
+    internal WantedTemplate? Wanted { get; init; }
+
     /// <summary>Where the client's body holds a message, such as <c>messages[2]</c>.</summary>
     public string PathOf(int message) => Messages[message].Path is { Length: > 0 } path ? path : $"messages[{message}]";
 }
+
+/// <summary>A template as a request names it.</summary>
+/// <param name="Model">The request's own model; null for the template's.</param>
+internal sealed record WantedTemplate(PromptReference Reference, IReadOnlyDictionary<string, string> Values, string? Model);
 
 public enum ChatRole
 {

@@ -2,16 +2,18 @@ using System.Buffers;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Penstock.Gateway.Tasks;
 using Penstock.Gateway.Wire;
 using Penstock.Gateway.Wire.Anthropic;
 using Penstock.Gateway.Wire.Native;
 using Penstock.Gateway.Wire.OpenAi;
 using Penstock.Http;
+using Penstock.Keys;
 
 namespace Penstock.Gateway;
 
 /// <summary>The chat routes of every dialect; each only says how its body reads.</summary>
-internal sealed class ChatEndpoints(ChatPipeline pipeline)
+internal sealed class ChatEndpoints(ChatPipeline pipeline, TemplateCalls templates)
 {
     private const string Beta = "anthropic-beta";
 
@@ -22,10 +24,10 @@ internal sealed class ChatEndpoints(ChatPipeline pipeline)
     public void Map(IEndpointRouteBuilder routes)
     {
         Map(routes, "/v1/chat/completions", _openAi);
-        Map(routes, "/v1/messages", _anthropic, (http, call) => call with { PassHeaders = Headers(http) });
+        Map(routes, "/v1/messages", _anthropic, (http, _, call) => ValueTask.FromResult(call with { PassHeaders = Headers(http) }));
         routes.MapPost("/v1/messages/count_tokens", CountAsync).WithMetadata(_anthropic.Errors);
-        Map(routes, "/v1/complete", _native);
-        Map(routes, "/v1/stream", _native, (_, call) => call with { Stream = true });
+        Map(routes, "/v1/complete", _native, (http, caller, call) => templates.ApplyAsync(call, caller, http.RequestAborted));
+        Map(routes, "/v1/stream", _native, (http, caller, call) => templates.ApplyAsync(call with { Stream = true }, caller, http.RequestAborted));
     }
 
     private async Task CountAsync(HttpContext http)
@@ -44,6 +46,6 @@ internal sealed class ChatEndpoints(ChatPipeline pipeline)
         return http.Request.Headers[Beta].ToString() is { Length: > 0 } beta ? [new(Beta, beta)] : [];
     }
 
-    private void Map(IEndpointRouteBuilder routes, string path, IChatDialect dialect, Func<HttpContext, ChatCall, ChatCall>? adjust = null) =>
-        routes.MapPost(path, (RequestDelegate)(http => pipeline.RunAsync(http, dialect, adjust is null ? null : call => adjust(http, call)))).WithMetadata(dialect.Errors);
+    private void Map(IEndpointRouteBuilder routes, string path, IChatDialect dialect, Func<HttpContext, Caller, ChatCall, ValueTask<ChatCall>>? adjust = null) =>
+        routes.MapPost(path, (RequestDelegate)(http => pipeline.RunAsync(http, dialect, adjust is null ? null : (caller, call) => adjust(http, caller, call)))).WithMetadata(dialect.Errors);
 }

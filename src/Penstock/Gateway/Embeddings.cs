@@ -12,28 +12,50 @@ namespace Penstock.Gateway;
 internal sealed record EmbedRequest(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser);
 
 /// <summary>Embeddings, in the same order as a chat: authenticate, limit, validate, route, cache, reserve, call, settle.</summary>
-internal sealed class Embeddings(Admission admission, Router router, AnswerCache cache, Attempts attempts, Drain drain)
+internal sealed class Embeddings(Admission admission, Router router, AnswerCache cache, Failover failover, Attempts attempts, Drain drain)
 {
     public async Task RunAsync(HttpContext http, Func<ReadOnlyMemory<byte>, EmbedRequest> read, Func<EmbedAnswer, Receipt, Attempt, Task> write)
     {
         await using var passage = await admission.AdmitAsync(http, Scopes.Embed);
-        var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
-        var request = read(body);
-        var target = router.Plan(request.Model, Router.Embedding, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
+        var (body, request) = await admission.ReadAsync(http, passage.Caller, read);
+        var plan = router.Plan(request.Model, Router.Embedding, passage.Caller, Router.OwnKeyOf(http.Request.Headers));
         var origin = new CallOrigin(RequestScope.Of(http), passage.Caller, RequestEdge.RouteOf(http), "embeddings", request.Model, false, null, request.EndUser);
-        var attempt = attempts.Start(origin, target);
+        var journey = new Journey(origin, plan, attempts.Start(origin, plan.First, plan.Decision));
 
-        using var turn = await cache.OpenAsync(http, origin, attempt, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)));
+        using var turn = await cache.OpenAsync(http, journey, null, new CacheQuestion(origin.Route, body, CacheQuestion.IgnoredBy(Dialect.OpenAi)), admission.Large);
         if (turn == CacheTurn.Answered) return;
 
+        using var walk = failover.Start(plan, _ => null);
         var inputs = AsCall(request);
-        var tokens = passage.CountsTokens ? attempts.Tokens.Count(inputs, target.Model).Tokens : 0;
-        await attempt.ReserveAsync(passage, tokens, Ceiling.OfEmbedding(target, inputs, attempts.Tokens), http.RequestAborted);
+        var first = await ReserveAsync(await walk.NextAsync(pause => pause, http.RequestAborted));
         await turn.RunAsync(http, whole: true, async () =>
+        {
+            try
+            {
+                await walk.RunAsync(first, ReserveAsync, AnswerAsync, (_, pause) => pause, http.RequestAborted);
+            }
+            finally
+            {
+                journey.End();
+            }
+        });
+
+        async Task<Attempt> ReserveAsync(Step step)
+        {
+            var attempt = attempts.At(journey, step);
+            var (tokens, need) = await admission.Large.RunAsync(
+                body.Length,
+                () => (passage.CountsTokens ? attempts.Tokens.Count(inputs, step.Target.Model).Tokens : 0, Ceiling.OfEmbedding(step.Target, inputs, attempts.Tokens)),
+                http.RequestAborted);
+            await attempt.ReserveAsync(passage, tokens, need, http.RequestAborted);
+            return attempt;
+        }
+
+        async Task AnswerAsync(Attempt attempt)
         {
             var (answer, receipt) = await CallAsync(http, request, attempt);
             await write(answer, receipt, attempt);
-        });
+        }
     }
 
     private async Task<(EmbedAnswer Answer, Receipt Receipt)> CallAsync(HttpContext http, EmbedRequest request, Attempt attempt)
@@ -44,7 +66,7 @@ internal sealed class Embeddings(Admission admission, Router router, AnswerCache
         {
             stop.Token.ThrowIfCancellationRequested();
             attempt.Sent = true;
-            var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id), stop.Token);
+            var answer = await target.Provider.EmbedAsync(new EmbedCall(target.Model, request.Inputs, request.Dimensions, request.EndUser, attempt.Id) { Timeouts = target.Timeouts }, stop.Token);
             attempt.Meter(answer.Tokens, answer.Estimated);
             return (answer, await attempt.BookAsync(AttemptOutcome.Completed, null));
         }

@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Diagnostics.Metrics;
+using Penstock.Guards;
 using Penstock.Usage;
 
 namespace Penstock.Gateway;
@@ -14,12 +15,15 @@ internal sealed class GatewayMetrics
         "body_too_large", "client_gone", "internal_error", "model_not_found", "provider_cut_short", "provider_failed", "provider_overloaded", "provider_quota_spent",
         "provider_rate_limited", "provider_rejected", "provider_timed_out", "provider_unauthorized", "provider_unreachable", "shutting_down");
 
+    private static readonly string[] ActionNames = ["off", "flag", "mask", "block"];
+
     private readonly Histogram<long> _tokens;
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _firstToken;
     private readonly Counter<double> _cost;
     private readonly Counter<long> _cache;
     private readonly Counter<double> _saved;
+    private readonly Counter<long> _guards;
 
     public GatewayMetrics(IMeterFactory meters)
     {
@@ -30,6 +34,7 @@ internal sealed class GatewayMetrics
         _cost = meter.CreateCounter<double>("penstock.cost", "{USD}", "What calls cost, booked in the ledger.");
         _cache = meter.CreateCounter<long>("penstock.cache.requests", "{request}", "Requests that asked for the cache, by what came of it.");
         _saved = meter.CreateCounter<double>("penstock.cache.saved", "{USD}", "What answers from the cache would have cost.");
+        _guards = meter.CreateCounter<long>("penstock.guard.matches", "{match}", "Matches of guard rules, by rule, action and direction.");
     }
 
     /// <param name="priced">Whether the price table knows the model; any other is named <c>other</c>, so that a client cannot make labels without end.</param>
@@ -49,6 +54,10 @@ internal sealed class GatewayMetrics
 
     /// <param name="result"><c>hit</c>, <c>miss</c>, <c>shared</c> or <c>bypass</c>.</param>
     public void RecordCache(string result) => _cache.Add(1, new KeyValuePair<string, object?>("result", result));
+
+    /// <param name="direction"><c>in</c> for a prompt, <c>out</c> for an answer.</param>
+    public void RecordGuard(GuardRule rule, string direction) =>
+        _guards.Add(1, new KeyValuePair<string, object?>("rule", rule.Label), new("action", ActionNames[(int)rule.Action]), new("direction", direction));
 
     /// <summary>Only what it saved: a histogram of providers' work counts no answer twice.</summary>
     public void RecordShared(LedgerRow row) => _saved.Add((double)row.Avoided.Usd);

@@ -3,7 +3,11 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Configuration;
 using Penstock.Gateway.Cache;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
+using Penstock.Gateway.Tasks;
+using Penstock.Guards;
 using Penstock.Http;
+using Penstock.Keys;
 using Penstock.Tools;
 
 namespace Penstock.Gateway;
@@ -14,13 +18,29 @@ internal static class GatewaySetup
     {
         services.AddSingleton<RoutingSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
+        services.AddSingleton<TargetStates>();
+        services.AddSingleton(new Chance());
         services.AddSingleton<Router>();
+        services.AddSingleton<Planner>();
+        services.AddSingleton<Failover>();
+        services.AddSingleton<TargetMetrics>();
+        services.AddSingleton<TargetEndpoints>();
         services.AddSingleton(provider =>
         {
             var router = provider.GetRequiredService<Router>();
             return new LargestBody(() => router.Options.MaxBodyBytes);
         });
+        services.AddSingleton(provider =>
+        {
+            var section = provider.GetRequiredService<RoutingSection>();
+            return new KeyedProviders(() => [.. section.Current.Providers.Values.Where(found => found.Dialect != Dialect.Native).Select(found => found.Name)]);
+        });
         services.AddSingleton<GatewayMetrics>();
+        services.AddSingleton<GuardSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<GuardSection>());
+        services.AddSingleton<GuardPlans>();
+        services.AddSingleton<SelectionSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<SelectionSection>());
         services.AddSingleton<Attempts>();
         services.AddSingleton<CacheSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<CacheSection>());
@@ -28,17 +48,20 @@ internal static class GatewaySetup
         services.AddSingleton<AnswerCache>();
         services.AddHostedService<CacheSweeper>();
         services.AddSingleton<Relay>();
+        services.AddSingleton<RequestBodies>();
         services.AddSingleton<Admission>();
         services.AddSingleton<ChatPipeline>();
         services.AddSingleton<Embeddings>();
         services.AddSingleton<ChatEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<EmbeddingEndpoints>();
+        services.AddSingleton<TemplateCalls>();
+        services.AddSingleton<TaskCalls>();
         services.AddSingleton<TaskEndpoints>();
         services.AddSingleton<AiEndpoint>();
-        services.AddSingleton<ITool, SummarizeTool>();
-        services.AddSingleton<ITool, ExtractTool>();
-        services.AddSingleton<ITool, ClassifyTool>();
+        services.AddSingleton<ITool>(provider => TaskTools.Summarize(provider.GetRequiredService<TaskCalls>()));
+        services.AddSingleton<ITool>(provider => TaskTools.Extract(provider.GetRequiredService<TaskCalls>()));
+        services.AddSingleton<ITool>(provider => TaskTools.Classify(provider.GetRequiredService<TaskCalls>()));
         services.AddSingleton<ToolEndpoints>();
     }
 
@@ -51,5 +74,8 @@ internal static class GatewaySetup
         services.GetRequiredService<TaskEndpoints>().Map(routes);
         services.GetRequiredService<AiEndpoint>().Map(routes);
         services.GetRequiredService<ToolEndpoints>().Map(routes);
+        services.GetRequiredService<TargetEndpoints>().Map(routes);
+        // Nobody asks for the gauges; they are there to be read.
+        services.GetRequiredService<TargetMetrics>();
     }
 }

@@ -40,11 +40,26 @@ public readonly record struct TokenCount(long Tokens, bool Exact);
 /// <param name="Model">The provider's own name of the model.</param>
 /// <param name="MaxOutputTokens">The cap to send: the client's, lowered to the target's; null for the provider's default.</param>
 /// <param name="Attempt">Sent upstream as <c>x-client-request-id</c>, so that both sides can name the call.</param>
-public sealed record ProviderCall(ChatCall Call, string Model, int? MaxOutputTokens, AttemptId Attempt);
+public sealed record ProviderCall(ChatCall Call, string Model, int? MaxOutputTokens, AttemptId Attempt)
+{
+    /// <summary>Null for the provider's own.</summary>
+    public CallTimeouts? Timeouts { get; init; }
+}
 
 /// <param name="Inputs">1 to 2,048 texts, none empty.</param>
 /// <param name="Dimensions">Length of the vectors, null for the model's own.</param>
-public sealed record EmbedCall(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser, AttemptId Attempt);
+public sealed record EmbedCall(string Model, IReadOnlyList<string> Inputs, int? Dimensions, string? EndUser, AttemptId Attempt)
+{
+    /// <summary>Null for the provider's own.</summary>
+    public CallTimeouts? Timeouts { get; init; }
+}
+
+/// <summary>How long a call may take, piece by piece. A provider that runs in this process heeds none of them.</summary>
+/// <param name="Connect">Longest wait for a connection.</param>
+/// <param name="FirstByte">Longest silence before the first byte of a stream. A whole answer has its first byte when it is done: <paramref name="Idle"/> counts for it.</param>
+/// <param name="Idle">Longest silence between two bytes.</param>
+/// <param name="Total">From the call to the last byte.</param>
+public sealed record CallTimeouts(TimeSpan Connect, TimeSpan FirstByte, TimeSpan Idle, TimeSpan Total);
 
 /// <param name="Vectors">One per input, in order.</param>
 /// <param name="Model">The model that answered, as the provider names it.</param>
@@ -108,8 +123,17 @@ public sealed record ProviderSettings(string Name, string Kind, Uri? BaseUrl, st
     /// <summary>Longest wait for a connection.</summary>
     public TimeSpan ConnectTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>Longest silence before the first byte and between two.</summary>
+    /// <summary>Longest silence before the first byte of a stream; default 2 min.</summary>
+    public TimeSpan FirstByteTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Longest silence between two bytes, and before a whole answer; default 5 min.</summary>
     public TimeSpan IdleTimeout { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>From the call to the last byte; default 30 min.</summary>
+    public TimeSpan TotalTimeout { get; init; } = TimeSpan.FromMinutes(30);
+
+    /// <summary>What counts for a call that brings none of its own.</summary>
+    public CallTimeouts Timeouts => new(ConnectTimeout, FirstByteTimeout, IdleTimeout, TotalTimeout);
 }
 
 /// <summary>Makes providers of one kind. Registered once per kind; called again when configuration changes.</summary>

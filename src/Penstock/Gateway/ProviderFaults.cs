@@ -8,8 +8,8 @@ internal static class ProviderFaults
 {
     public static Refusal ToRefusal(this ProviderException fault, Target target) => fault.Fault switch
     {
-        ProviderFault.Unauthorized when target.OwnKey => new(RefusalKind.Unauthenticated, "provider_key_refused", $"Provider '{target.Provider.Name}' refused the key in '{Router.OwnKeyHeader}'."),
-        ProviderFault.QuotaSpent when target.OwnKey => new(RefusalKind.ProviderFailed, "provider_quota_spent", $"The quota of the key in '{Router.OwnKeyHeader}' at provider '{target.Provider.Name}' is spent.") { Retryable = false },
+        ProviderFault.Unauthorized when target.OwnKey => new(RefusalKind.Unauthenticated, "provider_key_refused", $"Provider '{target.Provider.Name}' refused {OwnKeyOf(target)}."),
+        ProviderFault.QuotaSpent when target.OwnKey => new(RefusalKind.ProviderFailed, "provider_quota_spent", $"At provider '{target.Provider.Name}' the quota of {OwnKeyOf(target)} is spent.") { Retryable = false },
         ProviderFault.Rejected when fault.Status == 413 => new(RefusalKind.TooLarge, "body_too_large", fault.Message),
         ProviderFault.Rejected => new(RefusalKind.Invalid, Named(fault.Code) ?? "provider_rejected", fault.Message) { Field = fault.Field },
         ProviderFault.ModelUnknown => new(RefusalKind.NotFound, "model_not_found", fault.Message) { Field = "model" },
@@ -22,6 +22,8 @@ internal static class ProviderFaults
         ProviderFault.CutShort => new(RefusalKind.ProviderFailed, "provider_cut_short", fault.Message),
         _ => new(RefusalKind.ProviderFailed, "provider_failed", fault.Message),
     };
+
+    private static string OwnKeyOf(Target target) => target.StoredKey ? "the key that is stored for this caller; an admin can store another" : $"the key in '{Router.OwnKeyHeader}'";
 
     /// <summary>A provider's own code where it is one: it goes into the ledger and the log.</summary>
     private static string? Named(string? code) =>

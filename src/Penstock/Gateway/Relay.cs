@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Routing;
+using Penstock.Gateway.Selecting;
 using Penstock.Gateway.Wire;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -19,10 +20,10 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     private const int MostUnflushed = 64 * 1024;
     private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
-    /// <summary>Books, then writes the whole answer. The cost is known by then and stands in a header.</summary>
-    public async Task WholeAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
+    /// <summary>Writes a whole answer that was booked. The cost is known by then and stands in a header.</summary>
+    public static async Task WriteWholeAsync(HttpContext http, Fetched answer, IAnswerWriter writer)
     {
-        var (frame, receipt) = await FetchAsync(http, exchange);
+        var (exchange, frame, receipt) = answer;
         var body = new ArrayBufferWriter<byte>(Math.Max(1024, frame.Data.Length));
         writer.WriteWhole(frame, receipt, body);
         AddHeaders(http.Response.Headers, exchange.Attempt, receipt);
@@ -30,7 +31,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     }
 
     /// <summary>The one frame of a whole answer, booked.</summary>
-    public async Task<(ProviderFrame Frame, Receipt Receipt)> FetchAsync(HttpContext http, Exchange exchange)
+    public async Task<Fetched> FetchAsync(HttpContext http, Exchange exchange)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
@@ -42,7 +43,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             {
                 exchange.Attempt.Meter(frame);
                 if (!frame.Last) continue;
-                return (frame, await SettleAsync(exchange));
+                return new Fetched(exchange, frame, await SettleAsync(exchange));
             }
 
             throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");
@@ -53,6 +54,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         }
     }
 
+    /// <summary>Copies a stream as it comes. A failure behind the first content, or behind our first ping, is the caller's to tell (<see cref="RefuseAsync"/>).</summary>
     public async Task StreamAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
@@ -63,45 +65,58 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
-            var failure = await FailAsync(http, exchange, e);
-            if (!http.Response.HasStarted || failure is not RefusedException refused) throw failure;
-            exchange.Origin.Request.Incomplete = true;
-            writer.WriteError(refused.Refusal, http.Response.BodyWriter);
-            await FlushAsync(http, http.RequestAborted);
+            throw await FailAsync(http, exchange, e);
         }
+    }
+
+    /// <summary>Lets time pass between two attempts of a stream, with pings as in any silence.</summary>
+    public async Task WaitAsync(HttpContext http, Exchange exchange, IAnswerWriter writer, Task pause)
+    {
+        await PingUntilAsync(pause, http, exchange, writer, http.RequestAborted);
+        await pause;
+    }
+
+    /// <summary>Ends a stream that has begun with an error of its dialect.</summary>
+    public async Task RefuseAsync(HttpContext http, IAnswerWriter writer, Refusal refusal)
+    {
+        RequestScope.Of(http).Incomplete = true;
+        writer.WriteError(refusal, http.Response.BodyWriter);
+        await FlushAsync(http, http.RequestAborted);
     }
 
     private async Task CopyAsync(HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationTokenSource stop)
     {
-        var output = http.Response.BodyWriter;
+        var (output, held) = (http.Response.BodyWriter, new HeldBack());
         stop.Token.ThrowIfCancellationRequested();
         exchange.Attempt.Sent = true;
         await using var frames = exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).GetAsyncEnumerator(stop.Token);
-        while (await NextAsync(frames, http, exchange.Attempt, writer, stop))
+        while (await NextAsync(frames, http, exchange, writer, stop))
         {
-            var frame = frames.Current;
-            exchange.Attempt.Meter(frame);
-            await BeginAsync(http, exchange.Attempt);
-            if (!frame.Last)
+            exchange.Attempt.Meter(frames.Current);
+            foreach (var frame in held.Take(frames.Current))
             {
+                exchange.Attempt.Begun = true;
+                await BeginAsync(http, exchange);
+                if (frame.Last)
+                {
+                    var receipt = await SettleAsync(exchange);
+                    writer.WriteEnd(frame, receipt, output);
+                    // What is booked as complete is sent whole, even where the server is stopping.
+                    await FlushAsync(http, http.RequestAborted);
+                    return;
+                }
+
                 writer.WriteFrame(frame, output);
                 // A provider that never makes us wait must not make us hold its whole answer.
                 if (output.UnflushedBytes >= MostUnflushed) await FlushAsync(http, stop.Token);
-                continue;
             }
-
-            var receipt = await SettleAsync(exchange);
-            writer.WriteEnd(frame, receipt, output);
-            // What is booked as complete is sent whole, even where the server is stopping.
-            await FlushAsync(http, http.RequestAborted);
-            return;
         }
 
         throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended a stream without its last frame.");
     }
 
     /// <summary>Waits for the next frame. What was written goes out before the wait, and pings while it lasts.</summary>
-    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Attempt attempt, IAnswerWriter writer, CancellationTokenSource stop)
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationTokenSource stop)
     {
         var next = frames.MoveNextAsync();
         if (next.IsCompleted) return await next;
@@ -109,7 +124,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         var waiting = next.AsTask();
         try
         {
-            await PingUntilAsync(waiting, http, attempt, writer, stop.Token);
+            await PingUntilAsync(waiting, http, exchange, writer, stop.Token);
         }
         catch
         {
@@ -122,7 +137,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         return await waiting;
     }
 
-    private async ValueTask PingUntilAsync(Task waiting, HttpContext http, Attempt attempt, IAnswerWriter writer, CancellationToken ct)
+    private async ValueTask PingUntilAsync(Task waiting, HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationToken ct)
     {
         var output = http.Response.BodyWriter;
         var options = router.Options;
@@ -133,7 +148,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             // A time-out is no failure here: it only says that it is time for a ping.
             await Quietly(waiting.WaitAsync(silence, time, CancellationToken.None));
             if (waiting.IsCompleted) return;
-            await BeginAsync(http, attempt);
+            await BeginAsync(http, exchange);
             writer.WritePing(output);
             await FlushAsync(http, ct);
             silence = options.Ping;
@@ -159,12 +174,14 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     }
 
     /// <summary>From here on an error is a frame of the stream.</summary>
-    private static async ValueTask BeginAsync(HttpContext http, Attempt attempt)
+    private static async ValueTask BeginAsync(HttpContext http, Exchange exchange)
     {
         if (http.Response.HasStarted) return;
         http.Response.StatusCode = StatusCodes.Status200OK;
         AddStreamHeaders(http.Response);
-        AddHeaders(http.Response.Headers, attempt);
+        AddBudgetHeaders(http.Response.Headers, exchange.Attempt);
+        // A ping may go out before it is known who answers.
+        if (exchange.Attempt.Begun || exchange.Alone) AddTargetHeaders(http.Response.Headers, exchange.Attempt);
         await http.Response.StartAsync(http.RequestAborted);
     }
 
@@ -180,10 +197,22 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     public static void AddHeaders(IHeaderDictionary headers, Attempt attempt, Receipt? receipt = null)
     {
         if (receipt is not null) headers["x-penstock-cost-usd"] = receipt.Cost.Usd.ToString(CultureInfo.InvariantCulture);
+        AddBudgetHeaders(headers, attempt);
+        AddTargetHeaders(headers, attempt);
+    }
+
+    private static void AddBudgetHeaders(IHeaderDictionary headers, Attempt attempt)
+    {
         if (attempt.Remaining is { } left) headers["x-penstock-budget-remaining-usd"] = left.Usd.ToString(CultureInfo.InvariantCulture);
         if (attempt.Warning is { } passed) headers["x-penstock-budget-warning"] = HeaderText(passed);
+    }
+
+    private static void AddTargetHeaders(IHeaderDictionary headers, Attempt attempt)
+    {
         headers["x-penstock-provider"] = attempt.Target.Provider.Name;
         headers["x-penstock-model"] = HeaderText(attempt.Target.Model);
+        if (attempt.Decision is { } decision) headers["x-penstock-route"] = HeaderText(decision);
+        if (attempt.Template is { } template) headers["x-penstock-template"] = template;
     }
 
     /// <summary>A model's name may come from the client; a header may not hold every character.</summary>

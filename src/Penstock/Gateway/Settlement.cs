@@ -12,7 +12,10 @@ internal static class Settlement
     public const string ClientGone = "client_gone";
     public const string Bug = "internal_error";
 
-    /// <returns><see cref="RefusedException"/> for the client, <see cref="ClientGoneException"/> where it left, or the bug itself.</returns>
+    /// <returns>
+    /// <see cref="TargetFailedException"/> where another target may answer, <see cref="RefusedException"/> for the client, <see cref="ClientGoneException"/> where it
+    /// left, or the bug itself.
+    /// </returns>
     public static async Task<Exception> FailAsync(Attempt attempt, Target target, Exception e, ChatCall call, Drain drain, CancellationToken clientGone)
     {
         switch (e)
@@ -20,8 +23,9 @@ internal static class Settlement
             case ProviderException fault:
                 var refusal = fault.ToRefusal(target);
                 var nothing = fault.BilledNothing() && !attempt.Heard;
-                await attempt.BookAsync(fault.Fault == ProviderFault.CutShort ? AttemptOutcome.CutShort : AttemptOutcome.ProviderFailed, nothing ? null : call, refusal.Code);
-                return new RefusedException(refusal);
+                attempt.Entered?.Failed(fault, refusal);
+                await attempt.BookAsync(fault.Fault == ProviderFault.CutShort ? AttemptOutcome.CutShort : AttemptOutcome.ProviderFailed, nothing ? null : call, refusal.Code, final: attempt.Begun);
+                return attempt.Begun ? new RefusedException(refusal) : new TargetFailedException(fault, refusal);
 
             case RefusedException refused:
                 await attempt.BookAsync(AttemptOutcome.ProviderFailed, attempt.Heard ? call : null, refused.Refusal.Code);

@@ -4,7 +4,6 @@ using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
-using Penstock.Gateway.Routing;
 using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
@@ -13,7 +12,7 @@ using Penstock.Tools;
 namespace Penstock.Gateway;
 
 /// <summary><c>/v1/tools</c>: what the caller's key may call now, and each of it. The routes stand here because every limited call is admitted here.</summary>
-internal sealed class ToolEndpoints(Admission admission, KeyRing keys, ToolBox tools, ToolRunner runner, Router router)
+internal sealed class ToolEndpoints(Admission admission, KeyRing keys, ToolBox tools, ToolRunner runner)
 {
     private const string NameHeader = "Idempotency-Key";
 
@@ -42,7 +41,7 @@ internal sealed class ToolEndpoints(Admission admission, KeyRing keys, ToolBox t
         {
             Http = http,
             Passage = passage,
-            Arguments = JsonView.Parse(await Bodies.ReadAsync(http, router.Options.MaxBodyBytes)),
+            Arguments = JsonView.Parse(await admission.ReadAsync(http, passage.Caller)),
             IdempotencyKey = NameOf(http, passage.Caller, name),
         };
         var answer = await runner.RunAsync(name, call, RequestEdge.RouteOf(http), http.RequestAborted);

@@ -20,6 +20,7 @@ internal static class DetachedWork
         {
             await work();
             await response.CompleteAsync();
+            recording.Seal();
             // Before anybody sees the end: whoever asks again after it must find the answer kept.
             if (!recording.Broken) await keep();
             recording.Complete();

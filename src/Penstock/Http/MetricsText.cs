@@ -19,19 +19,23 @@ internal sealed class MetricsText : IDisposable
     private static readonly string[] Meters = ["Penstock", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime"];
     private static readonly double[] OtherBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-    private readonly ConcurrentDictionary<(Instrument Instrument, string Labels), Series> _series = new();
+    private readonly ConcurrentBag<InstrumentSeries> _instruments = [];
     private readonly MeterListener _listener = new();
+    private int _count;
 
     public MetricsText(IMeterFactory meters)
     {
         _listener.InstrumentPublished = (instrument, listener) =>
         {
             // A listener hears the whole process; what another host in it made is not ours.
-            if (Meters.Contains(instrument.Meter.Name) && (instrument.Meter.Scope is null || instrument.Meter.Scope == meters)) listener.EnableMeasurementEvents(instrument);
+            if (!Meters.Contains(instrument.Meter.Name) || (instrument.Meter.Scope is not null && instrument.Meter.Scope != meters)) return;
+            var series = new InstrumentSeries(instrument);
+            _instruments.Add(series);
+            listener.EnableMeasurementEvents(instrument, series);
         };
-        _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) => Record(instrument, value, tags));
-        _listener.SetMeasurementEventCallback<int>((instrument, value, tags, _) => Record(instrument, value, tags));
-        _listener.SetMeasurementEventCallback<double>((instrument, value, tags, _) => Record(instrument, value, tags));
+        _listener.SetMeasurementEventCallback<long>((_, value, tags, series) => Record(series, value, tags));
+        _listener.SetMeasurementEventCallback<int>((_, value, tags, series) => Record(series, value, tags));
+        _listener.SetMeasurementEventCallback<double>((_, value, tags, series) => Record(series, value, tags));
         _listener.Start();
     }
 
@@ -39,13 +43,13 @@ internal sealed class MetricsText : IDisposable
 
     public void Dispose() => _listener.Dispose();
 
-    private void Record(Instrument instrument, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
+    private void Record(object? state, double value, ReadOnlySpan<KeyValuePair<string, object?>> tags)
     {
-        var key = (instrument, Labels(tags));
-        if (!_series.TryGetValue(key, out var series))
+        var instrument = (InstrumentSeries)state!;
+        if (instrument.Find(tags) is not { } series)
         {
-            if (_series.Count >= MostSeries) return;
-            series = _series.GetOrAdd(key, static made => new Series(made.Instrument));
+            if (Volatile.Read(ref _count) >= MostSeries) return;
+            series = instrument.Add(tags, Labels(tags), ref _count);
         }
 
         series.Record(value);
@@ -55,12 +59,12 @@ internal sealed class MetricsText : IDisposable
     {
         _listener.RecordObservableInstruments();
         var text = new StringBuilder(16 * 1024);
-        foreach (var group in _series.GroupBy(series => series.Key.Instrument).OrderBy(group => group.Key.Name, StringComparer.Ordinal))
+        foreach (var group in _instruments.Where(each => !each.IsEmpty).OrderBy(each => each.Instrument.Name, StringComparer.Ordinal))
         {
-            var name = NameOf(group.Key);
-            text.Append("# HELP ").Append(name).Append(' ').Append(group.Key.Description?.Replace("\\", @"\\", StringComparison.Ordinal).ReplaceLineEndings(" ")).Append('\n');
-            text.Append("# TYPE ").Append(name).Append(' ').Append(group.First().Value.Type).Append('\n');
-            foreach (var (key, series) in group.OrderBy(series => series.Key.Labels, StringComparer.Ordinal)) series.Write(text, name, key.Labels);
+            var name = NameOf(group.Instrument);
+            text.Append("# HELP ").Append(name).Append(' ').Append(group.Instrument.Description?.Replace("\\", @"\\", StringComparison.Ordinal).ReplaceLineEndings(" ")).Append('\n');
+            text.Append("# TYPE ").Append(name).Append(' ').Append(Series.TypeOf(group.Instrument)).Append('\n');
+            foreach (var series in group.All.OrderBy(series => series.Labels, StringComparer.Ordinal)) series.Write(text, name, series.Labels);
         }
 
         http.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -90,7 +94,56 @@ internal sealed class MetricsText : IDisposable
         return text.ToString();
     }
 
-    private sealed class Series(Instrument instrument)
+    /// <summary>The series of one instrument, found by a measurement's tags without making a text of them.</summary>
+    private sealed class InstrumentSeries(Instrument instrument) : IAlternateEqualityComparer<ReadOnlySpan<KeyValuePair<string, object?>>, KeyValuePair<string, object?>[]>, IEqualityComparer<KeyValuePair<string, object?>[]>
+    {
+        private ConcurrentDictionary<KeyValuePair<string, object?>[], Series>? _series;
+
+        public Instrument Instrument => instrument;
+
+        public bool IsEmpty => Map.IsEmpty;
+
+        public IEnumerable<Series> All => Map.Values;
+
+        private ConcurrentDictionary<KeyValuePair<string, object?>[], Series> Map => _series ?? Interlocked.CompareExchange(ref _series, new(this), null) ?? _series;
+
+        public Series? Find(ReadOnlySpan<KeyValuePair<string, object?>> tags) =>
+            Map.GetAlternateLookup<ReadOnlySpan<KeyValuePair<string, object?>>>().TryGetValue(tags, out var series) ? series : null;
+
+        public Series Add(ReadOnlySpan<KeyValuePair<string, object?>> tags, string labels, ref int count)
+        {
+            var made = new Series(instrument, labels);
+            var there = Map.GetOrAdd(tags.ToArray(), made);
+            if (there == made) Interlocked.Increment(ref count);
+            return there;
+        }
+
+        public bool Equals(ReadOnlySpan<KeyValuePair<string, object?>> alternate, KeyValuePair<string, object?>[] other)
+        {
+            if (alternate.Length != other.Length) return false;
+            for (var i = 0; i < other.Length; i++)
+            {
+                if (alternate[i].Key != other[i].Key || !Equals(alternate[i].Value, other[i].Value)) return false;
+            }
+
+            return true;
+        }
+
+        public int GetHashCode(ReadOnlySpan<KeyValuePair<string, object?>> alternate)
+        {
+            var hash = default(HashCode);
+            foreach (var (_, value) in alternate) hash.Add(value);
+            return hash.ToHashCode();
+        }
+
+        public KeyValuePair<string, object?>[] Create(ReadOnlySpan<KeyValuePair<string, object?>> alternate) => alternate.ToArray();
+
+        public bool Equals(KeyValuePair<string, object?>[]? x, KeyValuePair<string, object?>[]? y) => x is null ? y is null : y is not null && Equals(x.AsSpan(), y);
+
+        public int GetHashCode(KeyValuePair<string, object?>[] obj) => GetHashCode(obj.AsSpan());
+    }
+
+    private sealed class Series(Instrument instrument, string labels)
     {
         private readonly Lock _lock = new();
         private readonly double[] _bounds = BoundsOf(instrument);
@@ -98,7 +151,11 @@ internal sealed class MetricsText : IDisposable
         private long _count;
         private double _value;
 
-        public string Type => IsHistogram(instrument) ? "histogram" : IsCounter(instrument) ? "counter" : "gauge";
+        private readonly bool _isHistogram = IsHistogram(instrument);
+
+        public string Labels { get; } = labels;
+
+        public static string TypeOf(Instrument instrument) => IsHistogram(instrument) ? "histogram" : IsCounter(instrument) ? "counter" : "gauge";
 
         public static bool IsCounter(Instrument instrument) => instrument.GetType().Name is "Counter`1" or "ObservableCounter`1";
 
@@ -108,7 +165,7 @@ internal sealed class MetricsText : IDisposable
             {
                 _count++;
                 _value = instrument.IsObservable ? value : _value + value;
-                if (!IsHistogram(instrument)) return;
+                if (!_isHistogram) return;
                 var index = Array.BinarySearch(_bounds, value);
                 _counts[index < 0 ? ~index : index]++;
             }
@@ -118,7 +175,7 @@ internal sealed class MetricsText : IDisposable
         {
             lock (_lock)
             {
-                if (!IsHistogram(instrument))
+                if (!_isHistogram)
                 {
                     Line(text, name, labels, _value);
                     return;

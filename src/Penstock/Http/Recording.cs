@@ -46,6 +46,7 @@ internal sealed class Recording(int mostHeld, Action? abandon)
     private long _first;
     private long _held;
     private long _length;
+    private bool _sealed;
     private bool _ended;
     private bool _failed;
     private bool _abandoned;
@@ -102,6 +103,12 @@ internal sealed class Recording(int mostHeld, Action? abandon)
                 lock (_lock) wait = Trim() ? null : _read.Task;
             }
         }
+    }
+
+    /// <summary>All is written, though its end is not told yet: who leaves from here on abandons nothing.</summary>
+    public void Seal()
+    {
+        lock (_lock) _sealed = true;
     }
 
     /// <summary>All is there. Nothing happens where it failed.</summary>
@@ -215,7 +222,7 @@ internal sealed class Recording(int mostHeld, Action? abandon)
         {
             if (!_readers.Remove(reader)) return;
             Signal(ref _read);
-            if (abandon is null || _readers.Count > 0 || _ended || _failed || _abandoned) return;
+            if (abandon is null || _readers.Count > 0 || _sealed || _ended || _failed || _abandoned) return;
             _abandoned = true;
         }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Security.Cryptography;
 
 namespace Penstock.Kernel;
@@ -39,11 +40,27 @@ public sealed class IdSource(IdSource.Fill? fill = null)
 {
     public delegate void Fill(Span<byte> bytes);
 
+    /// <summary>Bytes of an attempt's id that count, and that are random.</summary>
+    private const int Counted = 6;
+    private const int Chance = 6;
+
     private readonly Fill _fill = fill ?? RandomNumberGenerator.Fill;
+    private readonly long _first = First(fill ?? RandomNumberGenerator.Fill);
+    private long _attempts;
 
     public RequestId NextRequest() => new(Next("req_"));
 
-    public AttemptId NextAttempt() => new(Next("att_"));
+    /// <summary>
+    /// One that comes after those before it, from a random beginning, with 48 random bits: what is sorted by attempts is written at one end then, and not at
+    /// a page of its own for each.
+    /// </summary>
+    public AttemptId NextAttempt()
+    {
+        Span<byte> id = stackalloc byte[sizeof(long) + Chance];
+        BinaryPrimitives.WriteInt64BigEndian(id, _first + Interlocked.Increment(ref _attempts));
+        _fill(id[sizeof(long)..]);
+        return new("att_" + Convert.ToHexStringLower(id[(sizeof(long) - Counted)..]));
+    }
 
     /// <summary><paramref name="prefix"/> and 96 random bits as lower-case hexadecimal.</summary>
     public string Next(string prefix) => prefix + Hex(12);
@@ -53,5 +70,12 @@ public sealed class IdSource(IdSource.Fill? fill = null)
         Span<byte> buffer = stackalloc byte[bytes];
         _fill(buffer);
         return Convert.ToHexStringLower(buffer);
+    }
+
+    private static long First(Fill fill)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(long)];
+        fill(bytes);
+        return BinaryPrimitives.ReadInt64BigEndian(bytes);
     }
 }

@@ -1,15 +1,15 @@
 using System.Text.Json;
-using System.Text.RegularExpressions;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Penstock.Guards;
 using Penstock.Http;
 using Penstock.Kernel;
 
 namespace Penstock.Keys;
 
 /// <summary><c>/v1/auth/keys</c>: admins manage the keys of their own tenant; an operator may name another.</summary>
-internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeProvider time)
+internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admin, TimeProvider time)
 {
     private const int MaxBody = 64 * 1024;
     private static readonly TimeSpan LongestGrace = TimeSpan.FromDays(1);
@@ -27,7 +27,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
     {
         var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
         var body = JsonView.Parse(await Bodies.ReadAsync(http, MaxBody));
-        var draft = Read(body, caller, TenantOf(http, caller), time.GetUtcNow());
+        var draft = Read(body, caller, KeyAdmin.TenantOf(http, caller), time.GetUtcNow());
         var (text, key) = await keys.CreateAsync((made, now) => draft with { Id = made.Id, Hash = made.Hash(), CreatedAt = now }, http.RequestAborted);
         http.Response.Headers.Location = $"/v1/auth/keys/{key.Id}";
         await Json.WriteAsync(http, StatusCodes.Status201Created, json =>
@@ -40,7 +40,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
     private async Task ListAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
-        var found = await keys.ListAsync(TenantOf(http, caller), http.RequestAborted);
+        var found = await keys.ListAsync(KeyAdmin.TenantOf(http, caller), http.RequestAborted);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json =>
         {
             json.WriteStartArray("keys");
@@ -58,20 +58,20 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
     private async Task GetAsync(HttpContext http)
     {
         var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
-        var key = await keys.GetAsync(TenantOf(http, caller), IdOf(http), http.RequestAborted);
+        var key = await keys.GetAsync(KeyAdmin.TenantOf(http, caller), KeyAdmin.IdOf(http), http.RequestAborted);
         await Json.WriteAsync(http, StatusCodes.Status200OK, json => WriteMembers(json, key));
     }
 
     private async Task RevokeAsync(HttpContext http)
     {
-        var key = await FindToChangeAsync(http);
+        var key = await admin.FindToChangeAsync(http);
         await keys.RevokeAsync(key.Tenant, key.Id, http.RequestAborted);
         http.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
     private async Task RotateAsync(HttpContext http)
     {
-        var key = await FindToChangeAsync(http);
+        var key = await admin.FindToChangeAsync(http);
         var bytes = await Bodies.ReadAsync(http, MaxBody);
         var grace = TimeSpan.Zero;
         if (!bytes.IsEmpty)
@@ -89,31 +89,9 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
         });
     }
 
-    /// <summary>Whoever rotates a key learns its secret: an admin who could rotate an operator's would be the operator.</summary>
-    private async Task<KeyRecord> FindToChangeAsync(HttpContext http)
-    {
-        var caller = await ring.AuthenticateAsync(http, Scopes.Admin);
-        var key = await keys.GetAsync(TenantOf(http, caller), IdOf(http), http.RequestAborted);
-        return !key.Scopes.HasFlag(Scopes.Operator) || caller.Has(Scopes.Operator)
-            ? key
-            : throw new RefusedException(new Refusal(RefusalKind.Forbidden, "missing_scope", $"Only an operator's key may change '{key.Id}', which is an operator's."));
-    }
-
-    private static KeyId IdOf(HttpContext http) => new((string)http.Request.RouteValues["id"]!);
-
-    private static TenantId TenantOf(HttpContext http, Caller caller) => http.Request.Query["tenant"].ToString() is { Length: > 0 } tenant ? Named(tenant, "tenant", caller) : caller.Tenant;
-
-    private static TenantId Named(string tenant, string field, Caller caller)
-    {
-        if (tenant != caller.Tenant.Value && !caller.Has(Scopes.Operator))
-            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "missing_scope", $"Only an operator's key may act in another tenant; '{caller.Key.Id}' belongs to '{caller.Tenant}'.") { Field = field });
-        if (!Name().IsMatch(tenant)) throw new RefusedException(Refusal.Invalid(field, $"'{field}' must be 1 to 64 letters, digits, '.', '_' or '-'."));
-        return new TenantId(tenant);
-    }
-
     private static KeyRecord Read(JsonView body, Caller caller, TenantId usual, DateTimeOffset now)
     {
-        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "tools", "expiresAt");
+        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "tools", "expiresAt", "guards");
         var scopes = body.Required("scopes").Items().Aggregate(Scopes.None, (all, name) => all | ScopeNames.Read(name));
         if (scopes == Scopes.None) throw body.Required("scopes").Bad("must name at least one scope");
         if (scopes.HasFlag(Scopes.Operator) && !caller.Has(Scopes.Operator))
@@ -126,7 +104,7 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
             CreatedAt = default,
             Name = body.Required("name").ShortText(200),
             Scopes = scopes,
-            Tenant = body.Optional("tenant") is { } tenant ? Named(tenant.Text(), "tenant", caller) : usual,
+            Tenant = body.Optional("tenant") is { } tenant ? KeyAdmin.Named(tenant.Text(), "tenant", caller) : usual,
             Project = body.Optional("project") is { } project ? new ProjectId(Matching(project)) : ProjectId.Default,
             MonthlyBudget = body.Optional("monthlyBudget") is { } budget ? Money.FromUsd(budget.Decimal(0, 1_000_000_000)) : null,
             RequestsPerSecond = body.Optional("requestsPerSecond")?.Number(0.001, 1_000_000),
@@ -134,12 +112,13 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
             TokensPerMinute = body.Optional("tokensPerMinute")?.Whole(1),
             Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
             Models = body.Optional("models")?.Items().Select(model => model.ShortText(256)).ToArray() ?? [],
+            Guards = body.Optional("guards") is { } guards ? KeyGuards.Read(guards) : null,
             Tools = body.Optional("tools")?.Items().Select(tool => tool.ShortText(256)).ToArray() ?? [],
             ExpiresAt = body.Optional("expiresAt") is { } expires ? Later(expires, now) : null,
         };
     }
 
-    private static string Matching(JsonView name) => Name().IsMatch(name.Text()) ? name.Text() : throw name.Bad("must be 1 to 64 letters, digits, '.', '_' or '-'");
+    private static string Matching(JsonView name) => PlainName.Is(name.Text()) ? name.Text() : throw name.Bad("must be 1 to 64 letters, digits, '.', '_' or '-'");
 
     private static DateTimeOffset Later(JsonView text, DateTimeOffset now)
     {
@@ -164,6 +143,12 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
         if (key.Burst is { } burst) json.WriteNumber("burst", burst);
         if (key.TokensPerMinute is { } tokens) json.WriteNumber("tokensPerMinute", tokens);
         if (key.Concurrency is { } calls) json.WriteNumber("concurrency", calls);
+        if (key.Guards is { } guards)
+        {
+            json.WritePropertyName("guards");
+            json.WriteRawValue(guards);
+        }
+
         WriteList(json, "models", key.Models);
         WriteList(json, "tools", key.Tools);
     }
@@ -175,7 +160,4 @@ internal sealed partial class KeyEndpoints(VirtualKeys keys, KeyRing ring, TimeP
         foreach (var item in items) json.WriteStringValue(item);
         json.WriteEndArray();
     }
-
-    [GeneratedRegex(@"^[A-Za-z0-9._-]{1,64}\z", RegexOptions.CultureInvariant)]
-    private static partial Regex Name();
 }

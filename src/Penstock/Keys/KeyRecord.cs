@@ -64,11 +64,17 @@ public sealed record KeyRecord
 
     /// <summary>Calls in flight at once; null for no limit.</summary>
     public int? Concurrency { get; init; }
+
+    /// <summary>Guard rules beside the configured ones, as JSON that was checked when the key was made; null for none.</summary>
+    public string? Guards { get; init; }
 }
 
 /// <summary>Who is calling: the key that authenticated, or the token that stands for one.</summary>
 public sealed record Caller(KeyRecord Key)
 {
+    /// <summary>Sealed keys at providers that serve this caller, at most one a provider.</summary>
+    public IReadOnlyList<SealedProviderKey> ProviderKeys { get; init; } = [];
+
     public TenantId Tenant => Key.Tenant;
     public ProjectId Project => Key.Project;
     public bool Has(Scopes scope) => (Key.Scopes & scope) == scope;

@@ -3,13 +3,14 @@ using System.Security.Cryptography;
 using Microsoft.AspNetCore.Http;
 using Penstock.Http;
 using Penstock.Kernel;
+using Penstock.Keys.Jwt;
 
 namespace Penstock.Keys;
 
 /// <summary>
-/// Says who is calling. A key is read from the store at most once in <see cref="Remembered"/>, so that a revoked one dies within that time on every node.
+/// Says who is calling. A key is read from the store at most once in <see cref="Remembered"/>, so that a revoked one dies within that time on every node; so is what it has stored at providers. A token of an issuer stands for a key.
 /// </summary>
-internal sealed class KeyRing(IKeyStore store, TimeProvider time)
+internal sealed class KeyRing(IKeyStore store, Tokens tokens, ProviderKeys providerKeys, TimeProvider time)
 {
     public static readonly TimeSpan Remembered = TimeSpan.FromSeconds(5);
 
@@ -25,35 +26,19 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time)
         return caller;
     }
 
-    /// <summary>Any valid key, whatever its scopes.</summary>
+    /// <summary>Any valid key or token, whatever its scopes.</summary>
     public async ValueTask<Caller> AuthenticateAsync(HttpContext http)
     {
-        if (!KeyText.TryParse(Sent(http.Request.Headers), out var sent)) throw Unknown("The API key is malformed; ours look like 'sk-pen-<id>-<secret>'.");
-
-        var now = time.GetUtcNow();
-        var hash = sent.Hash();
-        var (key, remembered) = await FindAsync(sent.Id, http.RequestAborted);
-        // The comparison runs for unknown ids too, so that time tells nothing about which ids exist.
-        var matches = Matches(key, hash, now);
-        if (remembered && !matches)
-        {
-            // The key may have been rotated on another node: a new secret works everywhere at once.
-            Forget(sent.Id);
-            (key, _) = await FindAsync(sent.Id, http.RequestAborted);
-            matches = Matches(key, hash, now);
-        }
-
-        if (key is null || !matches || key.RevokedAt is not null) throw Unknown("The API key is unknown or revoked.");
-        if (key.ExpiresAt <= now) throw Unknown($"The API key '{key.Id}' expired on {key.ExpiresAt:yyyy-MM-dd}.");
-
+        var text = Sent(http.Request.Headers);
+        var key = TokenText.Looks(text) ? await tokens.AuthenticateAsync(text, http.RequestAborted) : await AuthenticateAsync(text, http.RequestAborted);
         RequestScope.Of(http).Key = key.Id;
-        return new Caller(key);
+        return new Caller(key) { ProviderKeys = await providerKeys.OfAsync(key, http.RequestAborted) };
     }
 
     /// <summary>The next call with this key asks the store.</summary>
     public void Forget(KeyId id) => _recent.TryRemove(id, out _);
 
-    /// <summary>The key as it was sent; throws 401 where there is none.</summary>
+    /// <summary>The key or token as it was sent; throws 401 where there is none.</summary>
     public static string Sent(IHeaderDictionary headers)
     {
         const string Bearer = "Bearer ";
@@ -61,6 +46,28 @@ internal sealed class KeyRing(IKeyStore store, TimeProvider time)
         if (authorization.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase)) return authorization[Bearer.Length..].Trim();
         if (headers["x-api-key"].ToString() is { Length: > 0 } key) return key;
         throw Unknown("No API key was sent. Send 'Authorization: Bearer sk-pen-…' or 'x-api-key: sk-pen-…'.");
+    }
+
+    private async ValueTask<KeyRecord> AuthenticateAsync(string text, CancellationToken ct)
+    {
+        if (!KeyText.TryParse(text, out var sent)) throw Unknown("The API key is malformed; ours look like 'sk-pen-<id>-<secret>'.");
+
+        var now = time.GetUtcNow();
+        var hash = sent.Hash();
+        var (key, remembered) = await FindAsync(sent.Id, ct);
+        // The comparison runs for unknown ids too, so that time tells nothing about which ids exist.
+        var matches = Matches(key, hash, now);
+        if (remembered && !matches)
+        {
+            // The key may have been rotated on another node: a new secret works everywhere at once.
+            Forget(sent.Id);
+            (key, _) = await FindAsync(sent.Id, ct);
+            matches = Matches(key, hash, now);
+        }
+
+        if (key is null || !matches || key.RevokedAt is not null) throw Unknown("The API key is unknown or revoked.");
+        if (key.ExpiresAt <= now) throw Unknown($"The API key '{key.Id}' expired on {key.ExpiresAt:yyyy-MM-dd}.");
+        return key;
     }
 
     private async ValueTask<(KeyRecord? Key, bool Remembered)> FindAsync(KeyId id, CancellationToken ct)

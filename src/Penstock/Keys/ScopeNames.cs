@@ -22,7 +22,7 @@ public static class ScopeNames
     internal static Scopes Read(JsonView name) =>
         Find(name.Text()) ?? throw name.Bad($"must be one of {string.Join(", ", Known.Select(known => known.Name))}");
 
-    private static Scopes? Find(string name)
+    internal static Scopes? Find(string name)
     {
         foreach (var known in Known)
         {

@@ -3,7 +3,7 @@ using Penstock.Kernel;
 namespace Penstock.Keys;
 
 /// <summary>Makes, shows, rotates and revokes virtual keys. The text of a key is returned once and kept nowhere.</summary>
-internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, TimeProvider time)
+internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, ProviderKeys providerKeys, IdSource ids, TimeProvider time)
 {
     public async Task<(KeyText Text, KeyRecord Key)> CreateAsync(Func<KeyText, DateTimeOffset, KeyRecord> make, CancellationToken ct)
     {
@@ -23,6 +23,7 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, IdSource ids, T
     {
         if (!await store.RevokeAsync(tenant, id, time.GetUtcNow(), ct)) throw Unknown(id);
         ring.Forget(id);
+        await providerKeys.RemoveAllAsync(tenant, id, ct);
     }
 
     /// <summary>The old text works on for <paramref name="grace"/>, so that a key can be changed without an outage.</summary>

@@ -15,6 +15,8 @@ internal sealed class Passage(Caller caller, LimitPlan plan, RequestId request, 
     private bool _counted;
     private bool _holds;
     private bool _returned;
+    private bool _called;
+    private long _used;
     private long? _metered;
 
     public Caller Caller => caller;
@@ -39,11 +41,11 @@ internal sealed class Passage(Caller caller, LimitPlan plan, RequestId request, 
 
     /// <summary>
     /// Takes the tokens the call may need, and its slots, until <see cref="SettleAsync"/>; or throws 429, and the request counts no more. A call that may need more
-    /// than a minute's tokens takes the whole minute's.
+    /// than a minute's tokens takes the whole minute's. Taken once, however many providers are called for the request.
     /// </summary>
     public async ValueTask TakeAsync(long tokens, CancellationToken ct)
     {
-        if (plan.Tokens.Length == 0 && plan.Slots.Length == 0) return;
+        if (_holds || (plan.Tokens.Length == 0 && plan.Slots.Length == 0)) return;
         BucketTake[] wanted = [.. plan.Tokens.Select(bucket => bucket with { Amount = Math.Min(tokens, bucket.Size) })];
         var decision = await limits.TakeAsync(Ask(wanted, plan.Slots), ct);
         _tokensLeft = decision.Left;
@@ -56,25 +58,34 @@ internal sealed class Passage(Caller caller, LimitPlan plan, RequestId request, 
         (_tokens, _holds) = (wanted, true);
     }
 
-    /// <summary>Frees the slots and corrects the tokens to what was metered. Only the first time does anything.</summary>
-    public async ValueTask SettleAsync(long metered)
+    /// <summary>A provider was called, and this is what it used: from here on the request counts.</summary>
+    public void Use(long tokens)
+    {
+        _called = true;
+        _used += tokens;
+    }
+
+    /// <summary>Frees the slots and corrects the tokens to all that was used. Only the first time does anything.</summary>
+    public async ValueTask SettleAsync()
     {
         if (!_holds) return;
-        (_holds, _metered) = (false, metered);
+        var metered = _used;
+        (_holds, _metered, _used) = (false, metered, 0);
         await limits.ReturnAsync(Ask([.. _tokens.Select(bucket => bucket with { Amount = bucket.Amount - metered })], plan.Slots));
     }
 
-    /// <summary>Gives everything back, as though the request had not come.</summary>
+    /// <summary>Gives everything back, as though the request had not come; nothing where a provider was called for it.</summary>
     public async ValueTask ReturnAsync()
     {
-        await SettleAsync(0);
+        if (_called) return;
+        await SettleAsync();
         if (!_counted) return;
         (_counted, _returned) = (false, true);
         await limits.ReturnAsync(Ask(plan.Requests, []));
     }
 
     /// <summary>A call that never came to its provider used nothing.</summary>
-    public ValueTask DisposeAsync() => SettleAsync(0);
+    public ValueTask DisposeAsync() => SettleAsync();
 
     private LimitRequest Ask(BucketTake[] buckets, SlotTake[] slots) => new()
     {

@@ -38,6 +38,8 @@ internal static class ConfigCommand
             Console.WriteLine($"anthropic    {Configured(environment.AnthropicKey, environment.AnthropicBaseUrl)}");
             Console.WriteLine($"cost         {(environment.CostTracking ? "tracked" : "not tracked (COST_TRACKING_ENABLED=false)")}");
             Console.WriteLine($"alerts       {services.DescribeAlerts()}");
+            Console.WriteLine($"master key   {services.DescribeMasterKey()}");
+            foreach (var line in services.DescribeIssuers()) Console.WriteLine($"tokens       {line}");
             foreach (var line in services.DescribeRouting()) Console.WriteLine($"route        {line}");
             foreach (var name in environment.NotYetUsed) Console.WriteLine($"not yet used {name} is set and valid, and nothing in this version reads it");
         }

@@ -1,11 +1,13 @@
 using System.CommandLine;
 using Penstock.Cli;
 
-var root = new RootCommand("Penstock: configuration and the embedded store, from the command line. Run it in the folder the server runs in.")
+var root = new RootCommand("Penstock: configuration, the store and prompt templates, from the command line. Run it in the folder the server runs in.")
 {
     ConfigCommand.Create(),
     DatabaseCommands.Create(),
+    KeysCommand.Create(),
     LedgerCommand.Create(),
+    PromptsCommand.Create(),
     ReportCommand.Create(),
 };
 return await root.Parse(args).InvokeAsync();

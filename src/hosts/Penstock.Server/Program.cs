@@ -7,7 +7,7 @@ using Penstock.Providers;
 using Penstock.Server;
 
 // 1 Configuration: appsettings.json, then .env, then the environment. Every error is told at once.
-var builder = WebApplication.CreateSlimBuilder(args);
+var builder = WebApplication.CreateSlimBuilder([ServerSetup.NoWatch, .. args]);
 builder.Configuration.AddDotEnv(Path.Combine(Environment.CurrentDirectory, ".env"));
 EnvironmentKeys environment;
 try
@@ -22,6 +22,7 @@ catch (ConfigException e)
 // 2 What runs.
 builder.Host.ConfigureServer(environment);
 builder.WebHost.ConfigureServer(environment);
+builder.WebHost.UseInlineSockets();
 builder.Logging.ConfigureServer();
 builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddPenstock(environment);

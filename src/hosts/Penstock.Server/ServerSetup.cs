@@ -7,6 +7,12 @@ namespace Penstock.Server;
 /// <summary>How this host runs Kestrel, logging and its own life.</summary>
 internal static class ServerSetup
 {
+    /// <summary>
+    /// appsettings.json is read once. Watching it would watch the whole folder the server runs in, and the data folder is in there: every write to the store
+    /// would wake a thread.
+    /// </summary>
+    public const string NoWatch = "--hostBuilder:reloadConfigOnChange=false";
+
     /// <summary>Time for booking after the last stream was cut.</summary>
     private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(10);
 
@@ -26,13 +32,23 @@ internal static class ServerSetup
         kestrel.Limits.MaxRequestBodySize = null;
     });
 
+    /// <summary>
+    /// A request goes on where the news of its socket came in, on both sides, and not by way of a pool thread: one alone would be slower than neither.
+    /// Nothing on such a thread may block or take long; see <see cref="Penstock.Http.LargeWork"/>.
+    /// </summary>
+    public static void UseInlineSockets(this IWebHostBuilder web)
+    {
+        Environment.SetEnvironmentVariable("DOTNET_SYSTEM_NET_SOCKETS_INLINE_COMPLETIONS", "1");
+        web.UseSockets(sockets => sockets.UnsafePreferInlineScheduling = true);
+    }
+
     public static void ConfigureServer(this ILoggingBuilder logging)
     {
         logging.ClearProviders();
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
         // A person reads lines, a collector reads JSON.
-        if (Console.IsOutputRedirected) logging.AddJsonConsole(json => json.UseUtcTimestamp = true);
+        if (Console.IsOutputRedirected) logging.Services.AddSingleton<ILoggerProvider>(services => new JsonLog(services.GetRequiredService<TimeProvider>(), Console.OpenStandardOutput()));
         else logging.AddSimpleConsole(simple => (simple.SingleLine, simple.ColorBehavior) = (true, LoggerColorBehavior.Default));
     }
 

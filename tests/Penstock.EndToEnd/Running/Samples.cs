@@ -23,6 +23,7 @@ internal static class Samples
     {
         ("POST", _) => Body(route),
         ("PUT", "/v1/usage/budget") => """{"scope":"user","name":"nobody","period":"day","limit":5}""",
+        ("PUT", "/v1/auth/keys/{id}/providers/{provider}" or "/v1/auth/providers/{provider}") => """{"apiKey":"sk-a-key-at-a-provider"}""",
         ("DELETE", "/v1/usage/budget") => """{"scope":"user","name":"nobody","period":"day"}""",
         _ => null,
     };

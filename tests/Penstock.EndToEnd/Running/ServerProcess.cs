@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json.Nodes;
 
 namespace Penstock.EndToEnd.Running;
 
@@ -29,7 +30,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         Options = options;
         _ownsFolder = options.Folder is null;
         Folder = options.Folder ?? Directory.CreateTempSubdirectory("penstock-e2e-").FullName;
-        if (options.Config is { } config) File.WriteAllText(ConfigPath, config);
+        if ((options.Config ?? (File.Exists(ConfigPath) ? null : "{}")) is { } config) File.WriteAllText(ConfigPath, Calm(config));
         _process = Process.Start(StartInfo()) ?? throw new InvalidOperationException("No process was started.");
         _reading = Task.WhenAll(ReadAsync(_process.StandardOutput, Heard), ReadAsync(_process.StandardError, line => _errors.AppendLine(line)));
     }
@@ -132,6 +133,14 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
         _process.Dispose();
         if (_ownsFolder) Directory.Delete(Folder, recursive: true);
+    }
+
+    /// <summary>Unless a test says what is to happen, a provider's failure is told at once: no retries, and no target is closed to the calls after it.</summary>
+    private static string Calm(string config)
+    {
+        if (JsonNode.Parse(config) is not JsonObject root || root.ContainsKey("routing")) return config;
+        root["routing"] = new JsonObject { ["retries"] = 0, ["breaker"] = "off" };
+        return root.ToJsonString();
     }
 
     private ProcessStartInfo StartInfo()

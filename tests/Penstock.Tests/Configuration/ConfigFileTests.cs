@@ -82,7 +82,7 @@ public sealed class ConfigFileTests : IDisposable
 
         var error = Assert.Single(Assert.Throws<ConfigException>(_file.Load).Errors);
 
-        Assert.Equal("'Limits' is not a section. Known: limits, prices, providers, models, tiers, gateway.", error);
+        Assert.Equal("'Limits' is not a section. Known: limits, prices, providers, models, tiers, gateway, routing.", error);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using Penstock.Configuration;
+using Penstock.Tests.Keys;
 using Xunit;
 
 namespace Penstock.Tests.Configuration;
@@ -74,6 +75,18 @@ public sealed class EnvironmentKeysTests
     }
 
     [Fact]
+    public void Master_keys_are_bytes_and_a_bad_one_is_not_repeated()
+    {
+        var keys = Sections.Environment(("PENSTOCK_MASTER_KEY", Callers.MasterKey), ("PENSTOCK_MASTER_KEYS_OLD", $" {Callers.MasterKey} ,, //////////////////////////////////////////8="));
+        var error = Assert.Single(Assert.Throws<ConfigException>(() => Sections.Environment(("PENSTOCK_MASTER_KEY", "c2VjcmV0"))).Errors);
+
+        Assert.Equal(Enumerable.Range(0, 32).Select(i => (byte)i), keys.MasterKey!.Value.ToArray());
+        Assert.Equal([0, 0xff], keys.OldMasterKeys.Select(key => key.Span[0]));
+        Assert.DoesNotContain("AAEC", keys.ToString(), StringComparison.Ordinal);
+        Assert.Equal("PENSTOCK_MASTER_KEY must be 32 bytes in base64 (openssl rand -base64 32).", error);
+    }
+
+    [Fact]
     public void A_blank_value_is_no_value() => Assert.Equal(3000, Sections.Environment(("PORT", "  "), ("OPENAI_API_KEY", ""), ("AWS_REGION", " ")).Port);
 
     [Theory]
@@ -110,6 +123,9 @@ public sealed class EnvironmentKeysTests
     [InlineData("SLACK_WEBHOOK_URL", "https://user:password@hooks.slack.test/x")]
     [InlineData("SLACK_WEBHOOK_URL", "ftp://localhost/x")]
     [InlineData("SLACK_WEBHOOK_URL", "hooks")]
+    [InlineData("PENSTOCK_MASTER_KEY", "0123456789abcdef0123456789abcdef")]
+    [InlineData("PENSTOCK_MASTER_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg==")]
+    [InlineData("PENSTOCK_MASTER_KEYS_OLD", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=;AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")]
     [InlineData("ALERT_EMAIL", "nobody")]
     [InlineData("ALERT_EMAIL", "a@b")]
     [InlineData("ALERT_EMAIL", "a@b.test,c@d.test")]

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json.Nodes;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -18,6 +19,7 @@ using Penstock.Http;
 using Penstock.Idempotency;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Keys.Jwt;
 using Penstock.Providers.Tokens;
 using Penstock.Sqlite;
 using Penstock.Tests.Configuration;
@@ -67,7 +69,7 @@ internal sealed class GatewayHost : IAsyncDisposable
     {
         var folder = Directory.CreateTempSubdirectory("penstock-");
         var (script, log, clock) = (new Script(), new LogSink(), time ?? new ManualTime());
-        var keys = Sections.Environment([("OPENAI_API_KEY", "sk-upstream"), ("PENSTOCK_ADMIN_KEY", OperatorKey), .. environment]);
+        var keys = Sections.Environment([("OPENAI_API_KEY", "sk-upstream"), ("PENSTOCK_ADMIN_KEY", OperatorKey), ("PENSTOCK_DATA", Path.Combine(folder.FullName, "data")), .. environment]);
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
@@ -78,7 +80,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
         // These tests wait for timers of the pipeline on their own clock; those of what runs in the background would stand among them.
-        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender) })
+        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh) })
             builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == background));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));
@@ -89,11 +91,19 @@ internal sealed class GatewayHost : IAsyncDisposable
         var app = builder.Build();
         app.MapPenstock();
         var file = Path.Combine(folder.FullName, "penstock.json");
-        await File.WriteAllTextAsync(file, config ?? "{}", Ct);
+        await File.WriteAllTextAsync(file, Calm(config ?? "{}"), Ct);
         using (var penstock = new ConfigFile(file, app.Services.GetServices<IConfigSection>(), clock, NullLogger<ConfigFile>.Instance)) penstock.Load();
         await app.Services.EnsureOperatorAsync(Ct);
         await app.StartAsync(Ct);
         return new GatewayHost(app, folder, script, clock, log);
+    }
+
+    /// <summary>Unless a test says what is to happen, a vendor's failure is told at once: no retries, and no target is closed to the calls after it.</summary>
+    private static string Calm(string config)
+    {
+        var root = JsonNode.Parse(config)!.AsObject();
+        if (!root.ContainsKey("routing")) root["routing"] = new JsonObject { ["retries"] = 0, ["breaker"] = "off" };
+        return root.ToJsonString();
     }
 
     public void Advance(TimeSpan by) => ((ManualTime)Time).Advance(by);

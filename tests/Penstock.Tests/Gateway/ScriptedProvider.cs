@@ -14,6 +14,8 @@ internal sealed class Script
 
     public Func<EmbedCall, EmbedAnswer> Embed { get; set; } = call => new EmbedAnswer([.. call.Inputs.Select(_ => new[] { 0.5f })], call.Model, TokenCounts.Of(call.Inputs.Count, 0), false);
 
+    public Func<ProviderCall, TokenCount> Count { get; set; } = _ => new TokenCount(7, true);
+
     public Func<ProviderCall, Refusal?> Objects { get; set; } = _ => null;
 
     public ConcurrentQueue<ProviderCall> Calls { get; } = [];
@@ -53,7 +55,7 @@ internal sealed class ScriptedProvider(ProviderSettings settings, Dialect dialec
 
     public Task<EmbedAnswer> EmbedAsync(EmbedCall call, CancellationToken ct) => Task.FromResult(script.Embed(call));
 
-    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(new TokenCount(7, true));
+    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(script.Count(call));
 }
 
 internal sealed class ScriptedKind(string kind, Dialect dialect = Dialect.OpenAi, Script? script = null) : IProviderKind

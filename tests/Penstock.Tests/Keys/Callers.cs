@@ -1,13 +1,19 @@
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Logging.Abstractions;
 using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Keys;
+using Penstock.Keys.Jwt;
+using Penstock.Tests.Configuration;
 
 namespace Penstock.Tests.Keys;
 
 /// <summary>Keys and requests that carry them.</summary>
 internal static class Callers
 {
+    /// <summary>32 bytes in base64.</summary>
+    public const string MasterKey = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
     public const string Secret = "0123456789abcdef0123456789abcdef";
 
     public static KeyText Text(string id, string secret = Secret) => new(new KeyId(id), $"sk-pen-{id}-{secret}");
@@ -22,6 +28,13 @@ internal static class Callers
         Scopes = scopes,
         CreatedAt = createdAt,
     };
+
+    /// <summary>No issuer is trusted, and the master key is the test's.</summary>
+    public static KeyRing Ring(EmbeddedStore store, TimeProvider time) =>
+        new(store.Keys, new Tokens(new IssuerSection(new JwksHttp(time), time, NullLogger<IssuerSection>.Instance), time), Vault(store, time), time);
+
+    public static ProviderKeys Vault(EmbeddedStore store, TimeProvider time, params (string Name, string? Value)[] environment) =>
+        new(store.ProviderKeys, new MasterKeys(Sections.Environment(environment.Length > 0 ? environment : [("PENSTOCK_MASTER_KEY", MasterKey)]), NullLogger<MasterKeys>.Instance), time);
 
     public static DefaultHttpContext Request(string? authorization, string? apiKey = null)
     {

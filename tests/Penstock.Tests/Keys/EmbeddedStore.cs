@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Budgets;
 using Penstock.Keys;
+using Penstock.Prompts;
 using Penstock.Sqlite;
 using Penstock.Usage;
 
@@ -17,9 +18,13 @@ internal sealed class EmbeddedStore : IAsyncDisposable
 
     public IKeyStore Keys => _services.GetRequiredService<IKeyStore>();
 
+    public IProviderKeyStore ProviderKeys => _services.GetRequiredService<IProviderKeyStore>();
+
     public IBudgetStore Budgets => _services.GetRequiredService<IBudgetStore>();
 
     public IAlertStore Alerts => _services.GetRequiredService<IAlertStore>();
+
+    public IPromptStore Prompts => _services.GetRequiredService<IPromptStore>();
 
     public IUsageStore Usage => _services.GetRequiredService<IUsageStore>();
 

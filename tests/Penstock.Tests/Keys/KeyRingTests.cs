@@ -14,7 +14,7 @@ public sealed class KeyRingTests : IAsyncDisposable
     private readonly ManualTime _time = new();
     private readonly KeyRing _ring;
 
-    public KeyRingTests() => _ring = new KeyRing(_store.Keys, _time);
+    public KeyRingTests() => _ring = Callers.Ring(_store, _time);
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -171,7 +171,7 @@ public sealed class KeyRingTests : IAsyncDisposable
     public async Task A_key_revoked_here_dies_at_once()
     {
         var key = await AddAsync("a");
-        var keys = new VirtualKeys(_store.Keys, _ring, new IdSource(), _time);
+        var keys = new VirtualKeys(_store.Keys, _ring, Callers.Vault(_store, _time), new IdSource(), _time);
         await _ring.AuthenticateAsync(Callers.Request(key));
 
         await keys.RevokeAsync(TenantId.Default, key.Id, Ct);
@@ -183,7 +183,7 @@ public sealed class KeyRingTests : IAsyncDisposable
     public async Task After_a_rotation_both_secrets_work_until_the_grace_ends()
     {
         var old = await AddAsync("a");
-        var keys = new VirtualKeys(_store.Keys, _ring, new IdSource(), _time);
+        var keys = new VirtualKeys(_store.Keys, _ring, Callers.Vault(_store, _time), new IdSource(), _time);
         await _ring.AuthenticateAsync(Callers.Request(old));
 
         var fresh = await keys.RotateAsync(TenantId.Default, old.Id, TimeSpan.FromSeconds(60), Ct);
@@ -202,7 +202,7 @@ public sealed class KeyRingTests : IAsyncDisposable
     public async Task Without_grace_the_old_secret_dies_at_once()
     {
         var old = await AddAsync("a");
-        var keys = new VirtualKeys(_store.Keys, _ring, new IdSource(), _time);
+        var keys = new VirtualKeys(_store.Keys, _ring, Callers.Vault(_store, _time), new IdSource(), _time);
         await _ring.AuthenticateAsync(Callers.Request(old));
 
         var fresh = await keys.RotateAsync(TenantId.Default, old.Id, TimeSpan.Zero, Ct);
@@ -216,7 +216,7 @@ public sealed class KeyRingTests : IAsyncDisposable
     {
         var old = await AddAsync("a");
         await _ring.AuthenticateAsync(Callers.Request(old));
-        var elsewhere = new VirtualKeys(_store.Keys, new KeyRing(_store.Keys, _time), new IdSource(), _time);
+        var elsewhere = new VirtualKeys(_store.Keys, Callers.Ring(_store, _time), Callers.Vault(_store, _time), new IdSource(), _time);
 
         var fresh = await elsewhere.RotateAsync(TenantId.Default, old.Id, TimeSpan.FromSeconds(60), Ct);
 

@@ -16,8 +16,8 @@ public sealed class VirtualKeysTests : IAsyncDisposable
 
     public VirtualKeysTests()
     {
-        _ring = new KeyRing(_store.Keys, _time);
-        _keys = new VirtualKeys(_store.Keys, _ring, new IdSource(), _time);
+        _ring = Callers.Ring(_store, _time);
+        _keys = new VirtualKeys(_store.Keys, _ring, Callers.Vault(_store, _time), new IdSource(), _time);
     }
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;

@@ -197,8 +197,8 @@ public sealed class CallLimitsTests
         Assert.Equal("Key 'a' may use 6000 tokens a minute, and this call may need 2500: its input and the longest answer it asks for. It passes in 5.00 s.", refusal.Message);
         Assert.Equal(TimeSpan.FromSeconds(5), refusal.RetryAfter);
 
-        await first.SettleAsync(1000);
-        await first.SettleAsync(1000);
+        await SettleAsync(first, 1000);
+        await SettleAsync(first, 1000);
         Assert.Equal(5000, first.Tokens!.Value.Remaining);
 
         var third = await OpenAsync(key);
@@ -212,7 +212,7 @@ public sealed class CallLimitsTests
         var key = Key("a") with { TokensPerMinute = 600 };
         var first = await OpenAsync(key);
         await first.TakeAsync(100, Ct);
-        await first.SettleAsync(900);
+        await SettleAsync(first, 900);
 
         // 300 below empty, 10 a second.
         Assert.Equal(TimeSpan.FromSeconds(31), (await RefusedAsync((await OpenAsync(key)).TakeAsync(10, Ct))).RetryAfter);
@@ -225,7 +225,7 @@ public sealed class CallLimitsTests
         var big = await OpenAsync(key);
         await big.TakeAsync(10_000, Ct);
         Assert.Equal(0, big.Tokens!.Value.Remaining);
-        await big.SettleAsync(700);
+        await SettleAsync(big, 700);
 
         Assert.Equal(TimeSpan.FromSeconds(70), (await RefusedAsync((await OpenAsync(key)).TakeAsync(10_000, Ct))).RetryAfter);
     }
@@ -242,7 +242,7 @@ public sealed class CallLimitsTests
         Assert.Equal((429, "concurrency_limit_exceeded", TimeSpan.FromSeconds(1)), (refusal.Status, refusal.Code, refusal.RetryAfter));
         Assert.Equal("Key 'a' may have 2 calls in flight at once. Try again when one has ended.", refusal.Message);
 
-        await first.SettleAsync(0);
+        await SettleAsync(first, 0);
         await first.DisposeAsync();
         await (await OpenAsync(key)).TakeAsync(0, Ct);
         await RefusedAsync((await OpenAsync(key)).TakeAsync(0, Ct));
@@ -315,7 +315,13 @@ public sealed class CallLimitsTests
         await passage.EnterAsync(Ct);
         await passage.TakeAsync(0, Ct);
 
-        await passage.SettleAsync(5);
+        await SettleAsync(passage, 5);
+    }
+
+    private static ValueTask SettleAsync(Passage passage, long used)
+    {
+        passage.Use(used);
+        return passage.SettleAsync();
     }
 
     private static KeyRecord Key(string id) => Callers.Key(Callers.Text(id), DateTimeOffset.UnixEpoch);

@@ -161,7 +161,7 @@ public sealed class ToolEndpointsTests : IAsyncLifetime
 
         Says("""{"n": "five"}""");
         var unfit = await CallAsync("extract", Arguments);
-        Assert.Equal((502, "provider_answer_unfit"), (unfit.Status, unfit.Text("code")));
+        Assert.Equal((502, "tool_answer_unfit"), (unfit.Status, unfit.Text("code")));
         Assert.Contains("'/n' must be an integer", unfit.Text("detail"), StringComparison.Ordinal);
 
         var neither = await CallAsync("extract", """{"text": "x"}""");

@@ -107,7 +107,7 @@ export class Contract {
     for (const [name, { required, schema }] of Object.entries(documented)) {
       const value = answer.headers[name];
       // The cost is known before the answer goes out, but for streams.
-      const due = required || (name === 'x-penstock-cost-usd' && answer.status === 200 && answer.type === 'application/json');
+      const due = required || (required !== false && name === 'x-penstock-cost-usd' && answer.status === 200 && answer.type === 'application/json');
       if (value === undefined) {
         if (due) say('header', `${name} is missing`);
         continue;

@@ -10,18 +10,27 @@ const list = (value) => (Array.isArray(value) ? value : []);
 const nativeTools = [
   { why: 'two tools of one name', broken: (body) => repeated(list(body.tools).map((tool) => tool.name)) },
   { why: 'toolChoice names no tool', broken: (body) => body.toolChoice?.name !== undefined && !list(body.tools).some((tool) => tool.name === body.toolChoice.name) },
-  { why: 'two tool calls of one id', broken: (body) => repeated(body.messages.flatMap((message) => list(message.toolCalls).map((call) => call.id))) },
+  { why: 'two tool calls of one id', broken: (body) => repeated(list(body.messages).flatMap((message) => list(message.toolCalls).map((call) => call.id))) },
   {
     why: 'a result of a call that was not made before',
     broken: (body) => {
       const made = new Set();
-      return body.messages.some((message) => {
+      return list(body.messages).some((message) => {
         for (const call of list(message.toolCalls)) made.add(call.id);
         return message.role === 'tool' && !made.has(message.toolCallId);
       });
     },
   },
 ];
+
+const templates = [
+  { why: 'the template has no user\'s part', broken: (body) => body.template !== undefined && body.messages === undefined },
+  { why: 'a variable that the template lacks', broken: (body) => Object.keys(body.variables ?? {}).some((name) => !['tone', 'subject'].includes(name)) },
+  { why: 'a value that is too long', broken: (body) => Object.values(body.variables ?? {}).some((value) => [...value].length > 200) },
+];
+
+/** Templates that fit, and are pushed here. */
+export const SOURCES = ['Greet whoever writes.', 'Greet nobody.', 'Greet all.'].map((prompt) => `---\nname: greeting\nuse-case: chat\nowner: docs\nversion: "1"\ndescription: Greets.\nmodel: fast\n---\n${prompt}\n`);
 
 const openaiAgreement = [
   { why: 'max_tokens and max_completion_tokens disagree', broken: (body) => body.max_tokens !== undefined && body.max_completion_tokens !== undefined && body.max_tokens !== body.max_completion_tokens },
@@ -58,8 +67,10 @@ function unasked(messages) {
 export const rules = {
   createKey: [{ why: 'expiresAt in the past', broken: ({ expiresAt }) => expiresAt !== undefined && Date.parse(expiresAt) <= Date.now() }],
   putBudget: [{ why: 'no such time zone', broken: ({ timeZone }) => timeZone !== undefined && timeZone !== null && !isZone(timeZone) }],
-  complete: nativeTools,
-  stream: nativeTools,
+  complete: [...nativeTools, ...templates],
+  stream: [...nativeTools, ...templates],
+  extract: [{ why: 'the shipped template has no schema', broken: (body) => body.fields === undefined && body.schema === undefined }],
+  addPrompt: [{ why: 'no template', broken: (body) => !SOURCES.includes(body.source) }],
   createChatCompletion: openaiAgreement,
   createMessage: anthropicTurns,
   countMessageTokens: anthropicTurns,
@@ -73,6 +84,7 @@ export const open = {
   createChatCompletion: 'OpenAI-compatible servers have fields, parts, tools and forms of their own',
   createMessage: "Anthropic's beta fields, blocks and tools pass as they came",
   countMessageTokens: 'the same body as createMessage',
+  mcp: 'what a message may hold is the protocol\'s to say',
 };
 
 /** Members that every target has a word for, but for `n`, logprobs and the like. */
@@ -89,8 +101,14 @@ export const unseen = {
   402: 'budgets have a suite of their own, budgets.test.mjs',
   409: 'needs another server that runs the same request, or a key that was turned; held by the tests of the idempotency slice',
   500: 'a bug; none may be found',
-  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget'],
+  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget', 'listPrompts', 'addPrompt', 'getPrompt', 'moveLabel', 'rollBackLabel', 'mcp'],
 };
+
+/** What is excused above and can be brought about all the same. */
+export const seenToo = { moveLabel: ['409'] };
+
+/** What a race may bring about: two that move one label. */
+export const perhaps = { addPrompt: ['409'], rollBackLabel: ['409'] };
 
 // ---- bodies -----------------------------------------------------------------------------------------------------------------
 
@@ -164,6 +182,16 @@ export const examples = {
   embed: [{ input: 'text' }, { input: ['a', 'b'], model: 'simulated', dimensions: 8, user: 'u-1' }, { input: ['a'], model: 'local' }, { input: 'a', model: SMALL, dimensions: 256 }, { input: dataOf(2048), model: 'simulated', dimensions: 4 }],
   classify: [{ text: 'water', labels: ['water', 'fire'] }, { text: 'water', labels: ['water', 'fire'], multiple: true, model: GPT }, { text: 'fire', labels: ['water', 'fire'], model: 'simulated', multiple: false }, { text: 'water', labels: ['water', 'fire'], model: 'local' }],
   suggest: [{ text: 'Once upon' }, { text: 'Once upon', count: 2, model: GPT }, { text: 'Once upon a time there was.', count: 10, model: 'local' }, { text: 'Once', model: 'simulated' }],
+  summarise: [{ text: 'Water flows. It turns a wheel.' }, { text: 'Water flows.', sentences: 1, model: GPT, template: 'summarise' }, { text: 'Water flows.', model: 'local', template: 'summarise:production' }, { text: 'Water flows.', model: 'simulated', sentences: 20 }],
+  summarize: [{ text: 'Water flows. It turns a wheel.' }, { text: 'Water flows.', sentences: 1, model: CLAUDE }, { text: 'Water flows.', model: 'local' }],
+  extract: [{ text: 'My name is Ann Lee.', fields: ['name'] }, { text: 'Paris', fields: { city: 'Which city.' }, model: GPT, template: 'extract' }, { text: 'Paris', schema: CITY, model: CLAUDE }, { text: 'On 2026-12-01.', fields: ['date', 'name'], model: 'local' }, { text: 'Paris', schema: CITY, model: 'simulated' }],
+  addPrompt: [{ source: SOURCES[0] }, { source: SOURCES[1], label: 'staging', reason: 'to see' }],
+  moveLabel: [{ version: 'summarise:production' }, { version: 'summarise:production', reason: 'to see' }],
+  rollBackLabel: [{ reason: 'to see' }, {}],
+  mcp: [
+    { jsonrpc: '2.0', id: 1, method: 'tools/list' }, { jsonrpc: '2.0', id: 'a', method: 'ping', params: {} }, { jsonrpc: '2.0', id: 2, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'suite', version: '1' } } },
+    { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'classify', arguments: { text: 'water', labels: ['water', 'fire'] } } }, { jsonrpc: '2.0', id: 4, method: 'tools/call', params: { name: 'summarise', arguments: {} } }, { jsonrpc: '2.0', id: 5, method: 'no/such' },
+  ],
   ask: [{ prompt: 'Hello' }, { prompt: 'Hello', model: 'fast', system: 'Be brief.' }, { prompt: 'Hello', model: 'no such tier' }, { prompt: '[[refuse]]', model: GPT }, { prompt: 'Hello', model: 'simulated', system: 'Be brief.' }, { prompt: 'Hello', model: '' }],
   createChatCompletion: [
     chat('simulated', 'Hello'), chatTurns('simulated'), chatTurns(GPT), chatTurns(CLAUDE), chat('fast', 'Hello', { stream: true }), chat(GPT, 'Hello', { stream: true, stream_options: { include_usage: true } }), chat(CLAUDE, 'Hello', { stream: true, stream_options: { include_usage: true } }),
@@ -196,6 +224,9 @@ const asked = {
   stream: (text, model) => native(model, text),
   classify: (text, model) => ({ text, labels: ['a', 'b'], model }),
   suggest: (text, model) => ({ text, model }),
+  summarise: (text, model) => ({ text, model }),
+  summarize: (text, model) => ({ text, model }),
+  extract: (text, model) => ({ text, fields: ['name'], model }),
   ask: (text, model) => ({ prompt: text, model }),
   createChatCompletion: (text, model) => chat(model, text),
   createMessage: (text, model) => message(model, text),

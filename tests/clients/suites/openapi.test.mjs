@@ -10,14 +10,15 @@ import { after, before, describe, test } from 'node:test';
 import { serverOnly, start, until } from '../harness.mjs';
 import { Contract, refusedByTarget } from '../cases/openapi-contract.mjs';
 import { Generator, dice } from '../cases/openapi-generate.mjs';
-import { CLAUDE, GPT, examples, failures, malformed, open, portable, rules, unseen } from '../cases/openapi.mjs';
+import { CLAUDE, GPT, examples, failures, malformed, open, perhaps, portable, rules, seenToo, SOURCES, unseen } from '../cases/openapi.mjs';
 
 const COMMITTED = new URL('../../../src/Penstock/Http/openapi.v1.json', import.meta.url);
 const SEED = Number(process.env.PENSTOCK_SEED ?? 20261130);
 const AT_ONCE = 8;
 const VALID = 16;
 const CHANGED = Number(process.env.PENSTOCK_CHANGES ?? 54);
-const SUCCESS = { createKey: 201, deleteBudget: 404 };
+const SUCCESS = { createKey: 201, deleteBudget: 404, addPrompt: undefined, rollBackLabel: undefined };
+const PATH = { model: 'fast', name: 'summarise', label: 'staging' };
 const EVERY_SCOPE = ['ai:complete', 'ai:embed', 'agent:run', 'admin', 'operator'];
 
 const text = fs.readFileSync(COMMITTED, 'utf8');
@@ -62,8 +63,8 @@ describe('the description', serverOnly, () => {
     const missing = [];
     for (const { id, operation } of contract.operations.values()) {
       const seen = new Set(exchanges.filter((exchange) => exchange.operation === id).map((exchange) => String(exchange.answer.status)));
-      for (const status of Object.keys(operation.responses)) {
-        const excused = Array.isArray(unseen[status]) ? unseen[status].includes(id) : unseen[status];
+      for (const status of Object.keys(operation.responses).filter((one) => !perhaps[id]?.includes(one))) {
+        const excused = !seenToo[id]?.includes(status) && (Array.isArray(unseen[status]) ? unseen[status].includes(id) : unseen[status]);
         if (!seen.has(status) && !excused) missing.push(`${id} ${status}`);
         if (seen.has(status) && excused) missing.push(`${id} ${status} is seen, and so needs no excuse`);
       }
@@ -147,6 +148,7 @@ async function makeKeys() {
     picky: await make({ models: ['no-such-model'] }),
     slow: Object.fromEntries(await Promise.all([...contract.operations.keys()].map(async (id) => [id, await make({ requestsPerSecond: 0.001, burst: 1 })]))),
   };
+  for (const source of SOURCES.slice(0, 2)) assert.equal((await session.post('/v1/prompts', { source, label: 'canary' }, admin.text)).status, 201);
   await until(() => assert.ok(Date.now() > dies), 5_000);
   return made;
 }
@@ -160,7 +162,17 @@ async function cases() {
 /** What needs no body, written by hand. */
 function plain() {
   const some = [];
-  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
+  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts', 'listPrompts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
+  for (const [name, status] of [['summarise', 200], ['summarise:production', 200], ['greeting', 200], ['nobody', 404], ['summarise@00000000', 404], ['No such', 400]]) some.push({ operation: 'getPrompt', label: name, path: { name }, status });
+  const greeting = { name: 'greeting', label: 'canary' };
+  const named = { operation: 'rollBackLabel', path: greeting, headers: { 'idempotency-key': 'one step back' } };
+  some.push({ ...named, label: 'one step', body: '{}', status: 200, then: { ...named, label: 'the name of another request', body: '{ }', status: 422 } });
+  some.push({ operation: 'rollBackLabel', label: 'of a label that never moved', path: { name: 'greeting', label: 'never' }, status: 404 });
+  some.push({ operation: 'addPrompt', label: 'a new version', body: JSON.stringify({ source: SOURCES[2] }), status: 201 });
+  const modern = { jsonrpc: '2.0', id: 1, method: 'no/such', params: { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } } };
+  some.push({ operation: 'mcp', label: 'no such method', body: JSON.stringify(modern), headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'no/such' }, status: 404 });
+  some.push({ operation: 'moveLabel', label: 'from another place', path: PATH, body: JSON.stringify({ version: 'summarise:production', expected: '00000000' }), status: 409 });
+  some.push({ operation: 'moveLabel', label: 'to nowhere', path: PATH, body: JSON.stringify({ version: '00000000' }), status: 404 });
   const anthropic = { 'anthropic-version': '2023-06-01' };
   some.push({ operation: 'listModels', label: "in Anthropic's shape", headers: anthropic, status: 200 });
   for (const model of [GPT, CLAUDE, 'fast', 'local']) some.push({ operation: 'getModel', label: model, path: { model }, status: 200 }, { operation: 'getModel', label: `${model} in Anthropic's shape`, path: { model }, headers: anthropic, status: 200 });
@@ -195,7 +207,7 @@ function keyed() {
   const some = [];
   for (const { id, bodySchema, operation, scopes } of contract.operations.values()) {
     const body = bodySchema ? JSON.stringify(examples[id][0]) : undefined;
-    const one = { operation: id, body, path: { id: keys.spare[5].id, model: 'fast' } };
+    const one = { operation: id, body, path: { ...PATH, id: keys.spare[5].id } };
     const good = keyOf(id);
     for (const [label, headers] of [
       ['no key', {}], ['an empty key', { authorization: 'Bearer ' }], ['a malformed key', { authorization: 'Bearer sk-proj-abc' }], ['another scheme', { authorization: 'Basic dXNlcjpwYXNz' }],
@@ -214,9 +226,9 @@ function keyed() {
       }
     }
     const conversation = operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Conversation'));
-    if (operation.responses['422']) {
+    if (operation.responses['422'] && id !== 'rollBackLabel') {
       const named = (name) => ({ 'idempotency-key': name });
-      for (const name of ['a', ' ~', 'x'.repeat(255), 'x'.repeat(256)]) some.push({ ...one, label: `a name of ${name.length}`, path: { id: keys.spare[4].id }, headers: named(`${id}${name}`.slice(-name.length)) });
+      for (const name of ['a', ' ~', 'x'.repeat(255), 'x'.repeat(256)]) some.push({ ...one, label: `a name of ${name.length}`, path: { ...PATH, id: keys.spare[4].id }, headers: named(`${id}${name}`.slice(-name.length)) });
       some.push({ ...one, label: 'a name', headers: named(id), then: { ...one, label: 'the name of another request', body: `${body} `, headers: named(id), status: 422 } });
     }
     if (operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Cache'))) {
@@ -255,7 +267,7 @@ function queries() {
 
 /** Examples, bodies made from the schema, and both with one thing changed. */
 function bodies({ id, bodySchema, pointer }) {
-  const some = examples[id].map((body, index) => ({ operation: id, label: `example ${index}`, body: JSON.stringify(body), status: SUCCESS[id] ?? 200 }));
+  const some = examples[id].map((body, index) => ({ operation: id, label: `example ${index}`, body: JSON.stringify(body), status: id in SUCCESS ? SUCCESS[id] : 200, path: PATH }));
   const made = [];
   for (let tries = 0; made.length < VALID && tries < VALID * 60; tries++) {
     const fill = made.length < 2 ? 'minimal' : made.length < VALID / 2 ? 'maximal' : 'random';
@@ -263,14 +275,14 @@ function bodies({ id, bodySchema, pointer }) {
     if (!contract.objection({ operation: id, body: JSON.stringify(body) })) made.push({ label: `${fill} ${made.length}`, body });
   }
   assert.ok(made.length >= VALID / 2, `${id}: only ${made.length} valid bodies could be made from ${pointer}`);
-  some.push(...made.map(({ label, body }) => ({ operation: id, label, body: JSON.stringify(body) })));
+  some.push(...made.map(({ label, body }) => ({ operation: id, label, body: JSON.stringify(body), path: PATH })));
   if ('maxTokens' in (made[4]?.body ?? {}) || 'graceSeconds' in examples[id][0]) some.push({ operation: id, label: 'a whole number with a fraction of nothing', body: JSON.stringify({ ...examples[id][0], [id === 'rotateKey' ? 'graceSeconds' : 'maxTokens']: 20 }).replace(/(Seconds|Tokens)":20/, '$1":20.0') });
 
   const changed = new Map();
   const bases = [...examples[id].filter((body) => JSON.stringify(body).length < 4000), ...made.slice(2, 6).map(({ body }) => body)].map((body) => JSON.parse(JSON.stringify(body)));
   for (const base of bases) for (const change of generator.changes(bodySchema, base)) changed.set(JSON.stringify(change.value), { ...change, base });
   const [first, others] = [[...changed.values()].filter((change) => change.first), [...changed.values()].filter((change) => !change.first)];
-  for (const { label, value } of [...roll.shuffled(first).slice(0, CHANGED / 2), ...roll.shuffled(others)].slice(0, CHANGED)) some.push({ operation: id, label, body: JSON.stringify(value) });
+  for (const { label, value } of [...roll.shuffled(first).slice(0, CHANGED / 2), ...roll.shuffled(others)].slice(0, CHANGED)) some.push({ operation: id, label, body: JSON.stringify(value), path: PATH });
   return some;
 }
 
@@ -283,13 +295,16 @@ function pinned(id, body, fill, crossing) {
   }
   if (fill === 'minimal' && body.model === undefined) return body;
   if (id === 'putBudget' || id === 'deleteBudget') Object.assign(body, { scope: 'user', name: 'nobody' }, 'limit' in body ? { limit: 5000 } : {}, 'timeZone' in body ? { timeZone: 'Europe/Zurich' } : {});
-  else if (id !== 'createKey' && id !== 'rotateKey') body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
+  else if (!['createKey', 'rotateKey', 'addPrompt', 'moveLabel', 'rollBackLabel', 'mcp'].includes(id)) body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
   if (body.dimensions > 64) body.dimensions = roll.pick([64, 65_536]);
   return agreed(body);
 }
 
 /** Members that must agree with each other are made to, where chance would hardly do it. */
 function agreed(body) {
+  if (body.template && body.systemPrompt) delete body[roll.pick(['template', 'systemPrompt'])];
+  if (body.variables && !body.template) delete body.variables;
+  if (body.fields && body.schema) delete body[roll.pick(['fields', 'schema'])];
   if (body.max_tokens && body.max_completion_tokens) body.max_completion_tokens = body.max_tokens;
   if (body.stream_options && Object.keys(body.stream_options).length > 0) body.stream = true;
   if (body.top_logprobs) body.logprobs = true;
@@ -327,7 +342,7 @@ async function exchangeAll(all) {
 async function exchange(one) {
   const { method, path: template } = contract.operations.get(one.operation);
   const key = one.key ?? keyOf(one.operation);
-  const rotated = one.operation === 'rotateKey' && !one.path;
+  const rotated = one.operation === 'rotateKey' && !one.path?.id;
   const given = { ...one, path: rotated ? { id: keys.spare[6 + roll.below(10)].id } : one.path };
   const filled = template.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(given.path[name]));
   const query = Object.entries(given.query ?? {}).flatMap(([name, value]) => [value].flat().map((each) => `${encodeURIComponent(name)}=${encodeURIComponent(each)}`)).join('&');

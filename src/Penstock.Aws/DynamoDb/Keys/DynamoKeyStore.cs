@@ -73,6 +73,7 @@ internal sealed class DynamoKeyStore(DynamoDatabase database) : IKeyStore
         .Set("burst", key.Burst)
         .Set("tokens_per_minute", key.TokensPerMinute)
         .Set("concurrency", key.Concurrency)
+        .Set("guards", key.Guards)
         .Set("tools", key.Tools);
 
     private static KeyRecord Read(Item item) => new()
@@ -94,6 +95,7 @@ internal sealed class DynamoKeyStore(DynamoDatabase database) : IKeyStore
         Burst = item.IntOrNull("burst"),
         TokensPerMinute = item.IntOrNull("tokens_per_minute"),
         Concurrency = item.IntOrNull("concurrency"),
+        Guards = item.TextOrNull("guards"),
         Tools = item.Texts("tools"),
     };
 

@@ -20,25 +20,26 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(5);
 
     /// <summary>Headers of an answer that are every reader's; what it cost and what is left is its caller's alone.</summary>
-    private static readonly string[] Everyones = ["Content-Type", "Content-Length", "Cache-Control", "x-accel-buffering", "x-penstock-provider", "x-penstock-model"];
+    private static readonly string[] Everyones = ["Content-Type", "Content-Length", "Cache-Control", "x-accel-buffering", "x-penstock-provider", "x-penstock-model", "x-penstock-route", "x-penstock-template"];
 
     /// <summary>
     /// Answers from what is kept or from a call in flight where it can; else says how the call is to be made. Whoever is answered here is booked: at no
     /// cost, with what it saved.
     /// </summary>
-    public async ValueTask<CacheTurn> OpenAsync(HttpContext http, CallOrigin origin, Attempt attempt, int? cap, CacheQuestion question)
+    public async ValueTask<CacheTurn> OpenAsync(HttpContext http, Journey journey, int? cap, CacheQuestion question, LargeWork large)
     {
+        var (origin, attempt) = (journey.Origin, journey.Attempt);
         var wish = CacheWish.Of(http, section.Current);
         // Who pays the provider themselves asks it themselves.
         if (!wish.On || attempt.Target.OwnKey) return CacheTurn.None;
 
         using var step = Steps.Start("cache");
-        var key = question.KeyFor(origin.Caller.Tenant, attempt.Target, cap, origin.Streamed, wish.Space);
-        if (key is null || !wish.Read) return Bypass(http, wish, key, origin, attempt);
+        var key = await large.RunAsync(question.Body.Length, () => question.KeyFor(origin.Caller.Tenant, attempt.Target, cap, origin.Streamed, wish.Space), http.RequestAborted);
+        if (key is null || !wish.Read) return Bypass(http, wish, key, journey);
 
         while (true)
         {
-            var flight = flights.Join(origin.Caller.Tenant, key.Value, attempt, out var leads);
+            var flight = flights.Join(origin.Caller.Tenant, key.Value, journey, out var leads);
             var kept = leads ? await LookAsync(flight, http.RequestAborted) : await flight.Kept.WaitAsync(http.RequestAborted);
             if (kept is not null && wish.Accepts(kept, time.GetUtcNow()))
             {
@@ -62,7 +63,7 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
     /// <summary>Keeps the answer where it is one to give again.</summary>
     public async Task KeepAsync(Flight flight)
     {
-        if (flight.BookedAs is not { Outcome: AttemptOutcome.Completed } row || flight.Filtered) return;
+        if (flight.BookedAs is not { Outcome: AttemptOutcome.Completed } row || !flight.IsAsAsked) return;
         var recording = flight.Client.Recording;
         if (recording.Head is not { Status: StatusCodes.Status200OK } head || recording.Whole() is not { Length: <= LargestAnswer } body) return;
 
@@ -97,10 +98,10 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
     }
 
     /// <summary>A call that reads nothing from the cache; its answer is kept all the same, unless the client forbids it.</summary>
-    private CacheTurn Bypass(HttpContext http, CacheWish wish, CacheKey? key, CallOrigin origin, Attempt attempt)
+    private CacheTurn Bypass(HttpContext http, CacheWish wish, CacheKey? key, Journey journey)
     {
         Say(http, "bypass");
-        return key is { } known && wish.Write ? new CacheTurn(this, new Flight((origin.Caller.Tenant, known), attempt), new Delivery(http, time), keep: true) : CacheTurn.None;
+        return key is { } known && wish.Write ? new CacheTurn(this, new Flight((journey.Origin.Caller.Tenant, known), journey), new Delivery(http, time), keep: true) : CacheTurn.None;
     }
 
     private async Task<CachedAnswer?> LookAsync(Flight flight, CancellationToken ct)

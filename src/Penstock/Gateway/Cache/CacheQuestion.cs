@@ -26,7 +26,14 @@ internal sealed record CacheQuestion(string Route, ReadOnlyMemory<byte> Body, IR
     /// <summary>Whatever else decides the answer: headers that go on to the provider, or what the answer repeats of the request.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Others { get; init; } = [];
 
-    public static CacheQuestion Of(string route, ChatCall call) => new(route, call.Body, IgnoredBy(call.Dialect)) { Others = call.PassHeaders };
+    /// <summary>How guard rules treat the answer; null where they do nothing to it. An answer is kept as its readers may see it.</summary>
+    public string? AnswersAs { get; init; }
+
+    /// <summary>A template's name leads to another text when its label moves: its whole version is part of what was asked.</summary>
+    public static CacheQuestion Of(string route, ChatCall call) => new(route, call.Body, IgnoredBy(call.Dialect))
+    {
+        Others = call.Template is { } template ? [.. call.PassHeaders, new("template", $"{template.Name}@{template.Hash}")] : call.PassHeaders,
+    };
 
     public static IReadOnlyList<string> IgnoredBy(Dialect dialect) => dialect switch
     {
@@ -52,6 +59,7 @@ internal sealed record CacheQuestion(string Route, ReadOnlyMemory<byte> Body, IR
             json.WriteNumberValue(cap ?? 0);
             json.WriteBooleanValue(stream);
             WriteOthers(json);
+            if (AnswersAs is not null) json.WriteStringValue(AnswersAs);
             WriteBody(json, body.RootElement);
             json.WriteEndArray();
         }

@@ -12,6 +12,9 @@ internal sealed class CacheTurn(AnswerCache? cache, Flight? flight, Delivery? de
     /// <summary>The client has its answer, and nothing is left to do.</summary>
     public static readonly CacheTurn Answered = new(null, null, null, keep: false);
 
+    /// <summary>Others may get the answer too.</summary>
+    public bool Shared => flight is not null;
+
     /// <summary>Makes the answer: for this client alone, or for all who ask the same.</summary>
     /// <param name="whole">False where the answer was cut down for this caller, so that it is nobody else's.</param>
     public async Task RunAsync(HttpContext http, bool whole, Func<Task> work)

@@ -16,11 +16,11 @@ internal sealed class Flights
     /// <summary>Clients that wait for another's answer.</summary>
     public int Followers => _flying.Values.Sum(flight => Math.Max(0, flight.Client.Recording.Readers - 1));
 
-    /// <param name="attempt">The caller's own, which makes the call where it leads.</param>
-    public Flight Join(TenantId tenant, CacheKey key, Attempt attempt, out bool leads)
+    /// <param name="journey">The caller's own, which makes the call where it leads.</param>
+    public Flight Join(TenantId tenant, CacheKey key, Journey journey, out bool leads)
     {
-        var flight = _flying.TryGetValue((tenant, key), out var found) ? found : _flying.GetOrAdd((tenant, key), static (name, attempt) => new Flight(name, attempt), attempt);
-        leads = flight.IsLedBy(attempt);
+        var flight = _flying.TryGetValue((tenant, key), out var found) ? found : _flying.GetOrAdd((tenant, key), static (name, journey) => new Flight(name, journey), journey);
+        leads = flight.IsLedBy(journey);
         return flight;
     }
 
@@ -34,9 +34,9 @@ internal sealed class Flight
 {
     private readonly CancellationTokenSource _abandoned = new();
     private readonly TaskCompletionSource<CachedAnswer?> _kept = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Attempt _leader;
+    private readonly Journey _leader;
 
-    public Flight((TenantId, CacheKey) name, Attempt leader)
+    public Flight((TenantId, CacheKey) name, Journey leader)
     {
         (Name, _leader) = (name, leader);
         Client = new Recording(Recording.MostHeld, _abandoned.Cancel).Attach()!;
@@ -56,9 +56,10 @@ internal sealed class Flight
     /// <summary>How the leader's call stands in the ledger; null until it does, which is before anybody gets its end.</summary>
     public LedgerRow? BookedAs => _leader.BookedAs;
 
-    public bool Filtered => _leader.Filtered;
+    /// <summary>Answered by the target that was to answer, and not filtered: what another target said is no answer to keep for this one.</summary>
+    public bool IsAsAsked => !_leader.Attempt.Filtered && _leader.Attempt.Target.Name == _leader.Plan.First.Name;
 
-    public bool IsLedBy(Attempt attempt) => _leader == attempt;
+    public bool IsLedBy(Journey journey) => _leader == journey;
 
     public void Found(CachedAnswer? answer) => _kept.TrySetResult(answer);
 

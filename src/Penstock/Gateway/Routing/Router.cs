@@ -8,8 +8,8 @@ using Penstock.Usage;
 
 namespace Penstock.Gateway.Routing;
 
-/// <summary>Turns a model's name into a target. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
-internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment)
+/// <summary>Turns a model's name into a plan of targets. The name is, in this order: an alias, a tier, <c>provider/model</c>, or a vendor's own.</summary>
+internal sealed partial class Router(RoutingSection section, PriceSection prices, EnvironmentKeys environment, TargetStates states, Chance chance, MasterKeys masterKeys)
 {
     /// <summary>The caller's own key at the provider, for this one call.</summary>
     public const string OwnKeyHeader = "x-penstock-provider-key";
@@ -24,16 +24,16 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
     public GatewayOptions Options => section.Current.Options;
 
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
-    /// <param name="ownKey">The provider's key that the caller sent; null for the platform's.</param>
-    public Target Plan(string name, string mode, Caller caller, string? ownKey = null)
+    /// <param name="ownKey">The provider's key that the caller sent; null for those that are stored for them, else the platform's.</param>
+    /// <param name="asked">The name that the client gave, where it left the choice to us; its key has to allow that one.</param>
+    public Plan Plan(string name, string mode, Caller caller, string? ownKey = null, string? asked = null)
     {
+        asked ??= name;
         var table = section.Current;
-        var target = Find(table, name, mode);
-        if (caller.Key.Models is { Count: > 0 } allowed && !allowed.Contains(name) && !allowed.Contains($"{target.Provider.Name}/{target.Model}"))
-            throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{name}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
-        if (ownKey is null) return target;
-        if (target.Provider.Dialect == Dialect.Native) throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{name}' runs in this process and takes no key. Leave the header out."));
-        return target with { Provider = table.WithKey(target.Provider.Name, ownKey), OwnKey = true };
+        var route = Find(table, name);
+        IReadOnlyList<Target> targets = Allowed(asked, Targets(table, route, mode), caller);
+        targets = ownKey is null ? [.. targets.Select(target => WithStoredKey(table, target, caller))] : WithOwnKey(table, targets, name, ownKey);
+        return Routing.Plan.Of(route.Strategy, targets, chance);
     }
 
     /// <summary>The caller's own key at the provider; null where none was sent. It goes nowhere but to that provider.</summary>
@@ -45,12 +45,15 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
             : throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' must be one key of {LongestOwnKey} characters or fewer, without blanks."));
     }
 
+    /// <summary>Whether the name is an alias's or a tier's.</summary>
+    public bool IsNamed(string name) => section.Current.Aliases.ContainsKey(name) || section.Current.Tiers.ContainsKey(name);
+
     /// <summary>Whether the name leads to a target at all.</summary>
     public bool Knows(string name, string mode)
     {
         try
         {
-            Find(section.Current, name, mode);
+            Targets(section.Current, Find(section.Current, name), mode);
             return true;
         }
         catch (RefusedException)
@@ -66,7 +69,8 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         var names = new List<(string, string)>();
         foreach (var route in table.Tiers.Values.Concat(table.Aliases.Values))
         {
-            if (route.Targets.FirstOrDefault(target => table.Providers.ContainsKey(target.Provider)) is { Provider: not null } found) names.Add((route.Name, found.Provider));
+            // An entry that only adds fallbacks to a vendor's own name is listed as that.
+            if (!route.ByItsName && table.Configured(route) is [var first, ..]) names.Add((route.Name, first.Provider));
         }
 
         foreach (var provider in table.Providers.Values.Where(provider => provider.Dialect == Dialect.Native)) names.Add((provider.Name, provider.Name));
@@ -80,54 +84,93 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         var table = section.Current;
         return [.. table.Tiers.Values.Concat(table.Aliases.Values).Select(route =>
         {
-            var found = route.Targets.FirstOrDefault(target => table.Providers.ContainsKey(target.Provider));
-            return $"{route.Name} → {(found.Provider is null ? "nowhere: no provider of its targets is configured" : found)}{(route.MaxOutputTokens is { } cap ? $", at most {cap} output tokens" : "")}";
+            var targets = table.Configured(route).Select(target => target.Name.ToString()).Prepend(route.ByItsName ? "its vendor" : "").Where(text => text.Length > 0).ToArray();
+            var how = route.Strategy switch { Strategy.Weighted => ", by weight", Strategy.Latency => ", the fastest", _ => "" };
+            return $"{route.Name} → {(targets.Length == 0 ? "nowhere: no provider of its targets is configured" : string.Join(", then ", targets))}{how}{(route.MaxOutputTokens is { } cap ? $", at most {cap} output tokens" : "")}";
         })];
     }
 
     /// <summary>Where embeddings go that name no model.</summary>
     public string DefaultEmbedding => section.Current.Providers.ContainsKey("openai") ? "text-embedding-3-small" : RoutingTable.Local;
 
-    private Target Find(RoutingTable table, string name, string mode)
+    private NamedRoute Find(RoutingTable table, string name)
     {
         if (name.Length is 0 or > LongestName || !OneLine.Is(name))
             throw new RefusedException(new Refusal(RefusalKind.NotFound, "model_not_found", $"A model's name has 1 to {LongestName} characters, none of them a control character. GET /v1/models lists what there is.") { Field = "model" });
-        if (table.Aliases.TryGetValue(name, out var alias)) return First(table, alias, mode);
-        if (table.Tiers.TryGetValue(name, out var tier)) return First(table, tier, mode);
-
-        var slash = name.IndexOf('/', StringComparison.Ordinal);
-        if (slash > 0 && (table.Providers.ContainsKey(name[..slash]) || RoutingTable.Vendors.ContainsKey(name[..slash])))
-            return Configured(table, new TargetName(name[..slash], name[(slash + 1)..]), mode, null);
-
-        if (table.Providers.TryGetValue(name, out var inProcess) && inProcess.Dialect == Dialect.Native) return Configured(table, new TargetName(name, name), mode, null);
-        return VendorOf(name) is { } vendor ? Configured(table, new TargetName(vendor, name), mode, null) : throw Unknown(name);
+        if (table.Aliases.TryGetValue(name, out var alias)) return alias.ByItsName ? alias with { Targets = [ByItsName(table, name), .. alias.Targets] } : alias;
+        return table.Tiers.TryGetValue(name, out var tier) ? tier : NamedRoute.Of(ByItsName(table, name));
     }
 
-    private Target First(RoutingTable table, NamedRoute route, string mode)
+    private RouteTarget ByItsName(RoutingTable table, string name)
     {
-        foreach (var name in route.Targets)
+        var slash = name.IndexOf('/', StringComparison.Ordinal);
+        if (slash > 0 && (table.Providers.ContainsKey(name[..slash]) || RoutingTable.Vendors.ContainsKey(name[..slash]))) return new RouteTarget(name[..slash], name[(slash + 1)..]);
+        if (table.Providers.TryGetValue(name, out var inProcess) && inProcess.Dialect == Dialect.Native) return new RouteTarget(name, name);
+        return VendorOf(name) is { } vendor ? new RouteTarget(vendor, name) : throw Unknown(name);
+    }
+
+    /// <summary>What can be called, in order. What cannot be, for want of a price or because it is of another mode, is left out where something else can.</summary>
+    private List<Target> Targets(RoutingTable table, NamedRoute route, string mode)
+    {
+        var configured = table.Configured(route);
+        if (configured.Count == 0) throw NotConfigured(route.Name, route.Targets[0].Provider);
+        var targets = new List<Target>(configured.Count);
+        RefusedException? first = null;
+        foreach (var target in configured)
         {
-            if (table.Providers.ContainsKey(name.Provider)) return Configured(table, name, mode, route.MaxOutputTokens);
+            try
+            {
+                targets.Add(Configured(table, target, mode, route));
+            }
+            catch (RefusedException refused)
+            {
+                first ??= refused;
+            }
         }
 
-        throw NotConfigured(route.Name, route.Targets[0].Provider);
+        return targets.Count > 0 ? targets : throw first!;
     }
 
-    private Target Configured(RoutingTable table, TargetName name, string mode, int? cap)
+    private Target Configured(RoutingTable table, RouteTarget named, string mode, NamedRoute route)
     {
-        if (!table.Providers.TryGetValue(name.Provider, out var provider)) throw NotConfigured(name.Model, name.Provider);
+        var (provider, name) = (table.Providers[named.Provider], named.Name);
         // What runs in this process bills nobody.
-        if (provider.Dialect == Dialect.Native) return new Target(provider, name.Model, cap, ModelPrice.Free(name.Model), prices.Current.Version);
+        if (provider.Dialect == Dialect.Native) return Make(ModelPrice.Free(name.Model), prices.Current.Version, known: true);
 
         var price = prices.Current.Find(name.Provider, name.Model);
         if (price is null && !table.Options.AllowUnpriced)
             throw new RefusedException(new Refusal(RefusalKind.NotFound, "model_unpriced", $"Model '{name}' has no price here, so its cost could not be booked. Add prices.models[\"{name}\"] to penstock.json, or set gateway.allowUnpriced.") { Field = "model" });
         if (price is not null && price.Mode != mode) throw new RefusedException(Refusal.Invalid("model", WrongMode(name.Model, price.Mode)));
         var version = price is null ? NoPrice : prices.Current.Version;
-        return environment.CostTracking
-            ? new Target(provider, name.Model, cap, price ?? ModelPrice.Free(name.Model), version)
-            : new Target(provider, name.Model, cap, ModelPrice.Free(name.Model), "off");
+        return environment.CostTracking ? Make(price ?? ModelPrice.Free(name.Model), version, price is not null) : Make(ModelPrice.Free(name.Model), "off", price is not null);
+
+        Target Make(ModelPrice rates, string priceVersion, bool known) =>
+            new(provider, name.Model, route.MaxOutputTokens, rates, priceVersion, states.Of(table.Settings[named.Provider], name.Model, known || !route.Coined)) { Timeouts = named.Timeouts, Weight = named.Weight };
     }
+
+    /// <summary>A key that may use the name may use all it leads to; any other only those targets that its list names.</summary>
+    private static List<Target> Allowed(string name, List<Target> targets, Caller caller)
+    {
+        if (caller.Key.Models is not { Count: > 0 } allowed || allowed.Contains(name)) return targets;
+        return targets.FindAll(target => allowed.Contains(target.Name.ToString())) is { Count: > 0 } some
+            ? some
+            : throw new RefusedException(new Refusal(RefusalKind.Forbidden, "model_not_allowed", $"Key '{caller.Key.Id}' may not use '{name}'. It may use {string.Join(", ", allowed)}.") { Field = "model" });
+    }
+
+    /// <summary>The caller's key goes to the provider of the first target and to no other.</summary>
+    private static Target[] WithOwnKey(RoutingTable table, IReadOnlyList<Target> targets, string name, string ownKey)
+    {
+        var first = targets[0].Provider;
+        if (first.Dialect == Dialect.Native) throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{name}' runs in this process and takes no key. Leave the header out."));
+        var provider = table.WithKey(first.Name, ownKey);
+        return [.. targets.Where(target => target.Provider == first).Select(target => target with { Provider = provider, OwnKey = true })];
+    }
+
+    /// <summary>With the key that is stored for the caller at the target's provider, else the platform's as it is.</summary>
+    private Target WithStoredKey(RoutingTable table, Target target, Caller caller) =>
+        target.Provider.Dialect != Dialect.Native && masterKeys.Open(caller, target.Provider.Name) is { } key
+            ? target with { Provider = table.WithKey(target.Provider.Name, key), OwnKey = true, StoredKey = true }
+            : target;
 
     private static string WrongMode(string model, string mode) => mode switch
     {

@@ -13,7 +13,7 @@ public sealed class CacheQuestionTests
 {
     private const string Body = """{"model": "a", "temperature": 1, "messages": [{"role": "user", "content": "hello"}], "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1, "b": 2}}}]}""";
 
-    private static readonly Target Here = new(new ScriptedProvider(new ProviderSettings("openai", "openai", null, null), Dialect.OpenAi, new Script()), "gpt-4o-mini", null, ModelPrice.Free("gpt-4o-mini"), "1");
+    private static readonly Target Here = new(new ScriptedProvider(new ProviderSettings("openai", "openai", null, null), Dialect.OpenAi, new Script()), "gpt-4o-mini", null, ModelPrice.Free("gpt-4o-mini"), "1", new TargetHealth(new TargetName("openai", "gpt-4o-mini"), true, () => new RoutingOptions(), TimeProvider.System));
 
     [Theory]
     [InlineData("""{"messages": [{"content": "hello", "role": "user"}], "tools": [{"type": "function", "function": {"name": "f", "parameters": {"a": 1, "b": 2}}}], "temperature": 1, "model": "another name"}""")]

@@ -1,3 +1,5 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Gateway.Routing;
 using Penstock.Kernel;
@@ -21,10 +23,10 @@ public sealed class RouterTests
     public void A_tiers_first_target_and_cap_are_those_documented(string tier, string model, int cap)
     {
         var shipped = RoutingTable.ShippedTiers.Single(route => route.Name == tier);
-        Assert.Equal(new TargetName("bedrock", model), shipped.Targets[0]);
+        Assert.Equal(new TargetName("bedrock", model), shipped.Targets[0].Name);
         Assert.Equal(cap, shipped.MaxOutputTokens);
 
-        var target = Router("""{"providers": {"bedrock": {"kind": "openai"}}}""").Plan(tier, "chat", Key());
+        var target = Router("""{"providers": {"bedrock": {"kind": "openai"}}}""").Plan(tier, "chat", Key()).First;
         Assert.Equal(("bedrock", model), (target.Provider.Name, target.Model));
         Assert.Equal(cap, target.Cap(null));
         Assert.Equal(cap, target.Cap(100_000));
@@ -43,8 +45,8 @@ public sealed class RouterTests
     {
         var router = Router("{}", variable.Length == 0 ? [] : [(variable, "k")]);
 
-        Assert.Equal([fast, standard, reasoning], new[] { "fast", "standard", "reasoning" }.Select(tier => router.Plan(tier, "chat", Key()).Model));
-        Assert.All(["fast", "standard", "reasoning"], tier => Assert.Equal(provider, router.Plan(tier, "chat", Key()).Provider.Name));
+        Assert.Equal([fast, standard, reasoning], new[] { "fast", "standard", "reasoning" }.Select(tier => router.Plan(tier, "chat", Key()).First.Model));
+        Assert.All(["fast", "standard", "reasoning"], tier => Assert.Equal(provider, router.Plan(tier, "chat", Key()).First.Provider.Name));
     }
 
     [Fact]
@@ -52,11 +54,11 @@ public sealed class RouterTests
     {
         var router = Router("""{"tiers": {"fast": {"targets": ["bedrock/x", "openai/gpt-4o-mini"], "maxOutputTokens": 10}, "huge": {"targets": ["openai/gpt-4o"]}}}""", ("OPENAI_API_KEY", "k"));
 
-        var fast = router.Plan("fast", "chat", Key());
+        var fast = router.Plan("fast", "chat", Key()).First;
         Assert.Equal(("gpt-4o-mini", (int?)10), (fast.Model, fast.Cap(50)));
-        var huge = router.Plan("huge", "chat", Key());
+        var huge = router.Plan("huge", "chat", Key()).First;
         Assert.Equal(("gpt-4o", (int?)50, (int?)null), (huge.Model, huge.Cap(50), huge.Cap(null)));
-        Assert.Equal("gpt-4.1", router.Plan("standard", "chat", Key()).Model);
+        Assert.Equal("gpt-4.1", router.Plan("standard", "chat", Key()).First.Model);
     }
 
     [Theory]
@@ -78,7 +80,7 @@ public sealed class RouterTests
     [Fact]
     public void Without_any_key_local_answers_by_its_own_name()
     {
-        var target = Router("{}").Plan("local", "chat", Key());
+        var target = Router("{}").Plan("local", "chat", Key()).First;
 
         Assert.Equal(("local", "local", Money.Zero), (target.Provider.Name, target.Model, target.Price.CostOf(TokenCounts.Of(1_000_000, 1_000_000), null)));
     }
@@ -88,9 +90,9 @@ public sealed class RouterTests
     {
         var router = Router("""{"models": {"gpt-4o": {"target": "openai/gpt-4o-mini", "maxOutputTokens": 7}}}""", ("OPENAI_API_KEY", "k"));
 
-        var target = router.Plan("gpt-4o", "chat", Key());
+        var target = router.Plan("gpt-4o", "chat", Key()).First;
         Assert.Equal(("gpt-4o-mini", (int?)7), (target.Model, target.Cap(8)));
-        Assert.Equal("gpt-4o", router.Plan("openai/gpt-4o", "chat", Key()).Model);
+        Assert.Equal("gpt-4o", router.Plan("openai/gpt-4o", "chat", Key()).First.Model);
     }
 
     [Fact]
@@ -98,7 +100,7 @@ public sealed class RouterTests
     {
         var router = Router("""{"providers": {"groq": {"kind": "openai"}}, "gateway": {"allowUnpriced": true}}""");
 
-        var target = router.Plan("groq/meta/llama/3", "chat", Key());
+        var target = router.Plan("groq/meta/llama/3", "chat", Key()).First;
 
         Assert.Equal(("groq", "meta/llama/3"), (target.Provider.Name, target.Model));
     }
@@ -111,7 +113,7 @@ public sealed class RouterTests
         Assert.Equal((404, "model_unpriced", "model"), (refusal.Status, refusal.Code, refusal.Field));
         Assert.Contains("prices.models[\"groq/llama\"]", refusal.Message, StringComparison.Ordinal);
 
-        var target = Router($"{{{Providers}, \"gateway\": {{\"allowUnpriced\": true}}}}").Plan("groq/llama", "chat", Key());
+        var target = Router($"{{{Providers}, \"gateway\": {{\"allowUnpriced\": true}}}}").Plan("groq/llama", "chat", Key()).First;
         Assert.Equal(("unpriced", Money.Zero), (target.PriceVersion, target.Price.CostOf(TokenCounts.Of(5, 5), null)));
     }
 
@@ -126,7 +128,7 @@ public sealed class RouterTests
     [Fact]
     public void Without_cost_tracking_nothing_costs_and_the_row_says_why()
     {
-        var target = Router("{}", ("OPENAI_API_KEY", "k"), ("COST_TRACKING_ENABLED", "false")).Plan("gpt-4o", "chat", Key());
+        var target = Router("{}", ("OPENAI_API_KEY", "k"), ("COST_TRACKING_ENABLED", "false")).Plan("gpt-4o", "chat", Key()).First;
 
         Assert.Equal(("off", Money.Zero), (target.PriceVersion, target.Price.CostOf(TokenCounts.Of(1_000_000, 1_000_000), null)));
     }
@@ -168,7 +170,7 @@ public sealed class RouterTests
         var router = Router("""{"models": {"mine": {"target": "openai/gpt-4o"}}}""", ("OPENAI_API_KEY", "k"));
 
         Assert.Equal(403, Assert.Throws<RefusedException>(() => router.Plan("mine", "chat", new Caller(Key().Key with { Models = ["gpt-4o"] }))).Refusal.Status);
-        Assert.Equal("gpt-4o", router.Plan("mine", "chat", new Caller(Key().Key with { Models = ["openai/gpt-4o"] })).Model);
+        Assert.Equal("gpt-4o", router.Plan("mine", "chat", new Caller(Key().Key with { Models = ["openai/gpt-4o"] })).First.Model);
     }
 
     public static TheoryData<string> HostileNames() =>
@@ -200,7 +202,7 @@ public sealed class RouterTests
 
         foreach (var (name, owner) in models)
         {
-            var target = Record.Exception(() => router.Plan(name, "chat", Key())) is RefusedException { Refusal.Status: 400 } ? router.Plan(name, "embedding", Key()) : router.Plan(name, "chat", Key());
+            var target = Record.Exception(() => router.Plan(name, "chat", Key())) is RefusedException { Refusal.Status: 400 } ? router.Plan(name, "embedding", Key()).First : router.Plan(name, "chat", Key()).First;
             Assert.Equal(owner, target.Provider.Name);
         }
 
@@ -213,9 +215,9 @@ public sealed class RouterTests
     public void What_embeds_by_default_is_a_target()
     {
         var local = Router("{}");
-        Assert.Equal("local", local.Plan(local.DefaultEmbedding, "embedding", Key()).Provider.Name);
+        Assert.Equal("local", local.Plan(local.DefaultEmbedding, "embedding", Key()).First.Provider.Name);
         var open = Router("{}", ("OPENAI_API_KEY", "k"));
-        Assert.Equal("text-embedding-3-small", open.Plan(open.DefaultEmbedding, "embedding", Key()).Model);
+        Assert.Equal("text-embedding-3-small", open.Plan(open.DefaultEmbedding, "embedding", Key()).First.Model);
     }
 
     [Theory]
@@ -246,7 +248,7 @@ public sealed class RouterTests
         var keys = Sections.Environment(environment);
         _section = new RoutingSection([new ScriptedKind("openai"), new ScriptedKind("anthropic", Dialect.Anthropic), new ScriptedKind("local", Dialect.Native)], keys);
         Assert.Empty(_section.Read(config));
-        return new Router(_section, _prices, keys);
+        return new Router(_section, _prices, keys, new TargetStates(_section, new ManualTime()), new Chance(), new MasterKeys(keys, NullLogger<MasterKeys>.Instance));
     }
 
     private static Caller Key() => new(Callers.Key(Callers.Text("a"), DateTimeOffset.UnixEpoch));

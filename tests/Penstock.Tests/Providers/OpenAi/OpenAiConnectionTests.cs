@@ -61,6 +61,51 @@ public sealed class OpenAiConnectionTests
     }
 
     [Theory]
+    [InlineData(true, "", "first byte")]
+    [InlineData(false, "", "idle")]
+    [InlineData(true, Chunk, "idle")]
+    [InlineData(true, Chunk, "total")]
+    public async Task A_call_that_takes_longer_than_it_may_ends_in_a_time_out(bool stream, string sent, string piece)
+    {
+        var allowed = new CallTimeouts(Seconds("connect"), Seconds("first byte"), Seconds("idle"), Seconds("total"));
+        await using var server = new ReplayServer(sent.Length > 0 ? ReplayServer.Events(sent, end: StreamEnd.Open) : (_, _) => Task.CompletedTask);
+        using var connections = new UpstreamConnections();
+        var call = (OpenAiCalls.Hello with { Stream = stream }).To() with { Timeouts = allowed };
+
+        var clock = Stopwatch.StartNew();
+        var fault = await Assert.ThrowsAsync<ProviderException>(async () =>
+        {
+            await foreach (var _ in OpenAiCalls.Provider(server.Url, connections).ChatAsync(call, Ct)) Assert.NotEmpty(sent);
+        });
+
+        Assert.Equal(ProviderFault.TimedOut, fault.Fault);
+        Assert.Contains(piece == "total" ? "did not finish within 0.3 s" : "was silent for 0.3 s", fault.Message, StringComparison.Ordinal);
+        Assert.InRange(clock.Elapsed, TimeSpan.FromSeconds(0.29), TimeSpan.FromSeconds(10));
+
+        TimeSpan Seconds(string name) => TimeSpan.FromSeconds(name == piece ? 0.3 : 60);
+    }
+
+    [Fact]
+    public async Task A_stream_that_goes_on_is_ended_by_the_time_of_the_whole_call_and_by_nothing_else()
+    {
+        var time = new ManualTime();
+        var silence = new Silence(new CallTimeouts(default, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(9)), stream: true, time, Ct);
+        for (var i = 0; i < 8; i++)
+        {
+            time.Advance(TimeSpan.FromSeconds(0.99));
+            silence.Heard();
+        }
+
+        time.Advance(TimeSpan.FromSeconds(1.07));
+        Assert.False(silence.TimedOut);
+        time.Advance(TimeSpan.FromSeconds(0.02));
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, silence.Token).ContinueWith(_ => { }, TaskScheduler.Default);
+        Assert.True(silence.TimedOut);
+        Assert.Contains("did not finish within 9 s", silence.Fault("openai").Message, StringComparison.Ordinal);
+        silence.Dispose();
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Cancellation_closes_the_connection_within_a_second(bool stream)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Penstock.Kernel;
+using Penstock.Prompts;
 
 namespace Penstock.Gateway.Wire.Native;
 
@@ -17,6 +18,7 @@ internal static class NativeRequest
     [
         "messages", "model", "temperature", "topP", "topK", "maxTokens", "systemPrompt", "stop", "seed", "stream", "tools", "toolChoice",
         "parallelToolCalls", "responseFormat", "user", "frequencyPenalty", "presencePenalty", "conversation",
+        "task", "template", "variables",
     ];
 
     public static ChatCall Read(ReadOnlyMemory<byte> body)
@@ -24,12 +26,14 @@ internal static class NativeRequest
         var root = JsonView.Parse(body);
         root.AllowOnly(Fields);
         var tools = root.Optional("tools") is { } given ? Tools(given) : [];
+        var wanted = Template(root);
         return new ChatCall
         {
             Dialect = Dialect.Native,
             Body = body,
             Model = root.Optional("model")?.NonEmptyText() ?? UsualTier,
-            Messages = NativeMessages.Read(root),
+            Messages = wanted is not null && root.Optional("messages") is null ? [] : NativeMessages.Read(root),
+            Wanted = wanted,
             Tools = tools,
             ToolChoice = root.Optional("toolChoice") is { } choice ? Choice(choice, tools) : null,
             ParallelToolCalls = root.Optional("parallelToolCalls")?.Flag(),
@@ -44,8 +48,19 @@ internal static class NativeRequest
             Seed = root.Optional("seed")?.WholeLong(),
             EndUser = root.Optional("user") is { } user ? user.ShortText(LongestLabel) : null,
             Conversation = root.Optional("conversation") is { } conversation ? conversation.ShortText(LongestLabel) : null,
+            Task = root.Optional("task")?.ShortText(LongestName),
             Stream = root.Optional("stream")?.Flag() ?? false,
         };
+    }
+
+    /// <summary>Null where the request brings its whole prompt.</summary>
+    private static WantedTemplate? Template(JsonView root)
+    {
+        var variables = root.Optional("variables");
+        if (root.Optional("template") is not { } named) return variables is { } lost ? throw lost.Bad("are a template's, and the request has no 'template'") : null;
+        if (root.Optional("systemPrompt") is { } twice) throw twice.Bad("and 'template' both say what the system prompt is; give one of the two");
+        var values = variables?.Members().ToDictionary(member => member.Name, member => member.Value.Text()) ?? [];
+        return new WantedTemplate(PromptReference.Parse(named.Text(), named.Path), values, root.Optional("model")?.Text());
     }
 
     private static List<ToolDefinition> Tools(JsonView given)
