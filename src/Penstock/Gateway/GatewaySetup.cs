@@ -55,10 +55,16 @@ internal static class GatewaySetup
         services.AddSingleton<ChatEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<EmbeddingEndpoints>();
+        services.AddTasks();
+    }
+
+    /// <summary>Small jobs of our own: each has a route, and most are tools too.</summary>
+    private static void AddTasks(this IServiceCollection services)
+    {
+        services.AddSingleton<AiEndpoint>();
         services.AddSingleton<TemplateCalls>();
         services.AddSingleton<TaskCalls>();
         services.AddSingleton<TaskEndpoints>();
-        services.AddSingleton<AiEndpoint>();
         services.AddSingleton<ITool>(provider => TaskTools.Summarize(provider.GetRequiredService<TaskCalls>()));
         services.AddSingleton<ITool>(provider => TaskTools.Extract(provider.GetRequiredService<TaskCalls>()));
         services.AddSingleton<ITool>(provider => TaskTools.Classify(provider.GetRequiredService<TaskCalls>()));
