@@ -42,6 +42,7 @@ internal static class Migrations
         new(7, "provider keys", Schema.ProviderKeys),
         new(8, "prompts", Schema.Prompts),
         new(9, "guard rules of keys", Schema.KeyGuards),
+        new(10, "tools of keys", Schema.Tools),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

@@ -14,6 +14,7 @@ using Penstock.Keys.Jwt;
 using Penstock.Limits;
 using Penstock.Mcp;
 using Penstock.Prompts;
+using Penstock.Tools;
 using Penstock.Usage;
 
 namespace Penstock;
@@ -39,6 +40,7 @@ public static class PenstockSetup
         services.AddBudgets();
         services.AddAlerts();
         services.AddPrompts();
+        services.AddTools();
         services.AddGateway();
         services.AddMcp();
         services.AddIdempotency();

@@ -37,6 +37,7 @@ public abstract class KeyStoreContract : IAsyncLifetime
             Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents | Scopes.Admin | Scopes.Operator,
             ExpiresAt = Now.AddYears(1),
             RevokedAt = Now.AddMonths(1),
+            Tools = ["calculator", "files.*", "with \"quotes\", commas and 🦀"],
             Models = ["gpt-4o-mini", "fast", "with \"quotes\", commas and 🦀"],
             MonthlyBudget = new Money(long.MaxValue),
             RequestsPerSecond = 0.1,
@@ -190,7 +191,7 @@ public abstract class KeyStoreContract : IAsyncLifetime
         var texts = HostileText.All;
         for (var i = 0; i < texts.Count; i++)
         {
-            var key = Key(Acme, $"key-{i}") with { Name = texts[i], Project = new ProjectId(texts[i]), Models = [texts[i], "plain"] };
+            var key = Key(Acme, $"key-{i}") with { Name = texts[i], Project = new ProjectId(texts[i]), Models = [texts[i], "plain"], Tools = [texts[i], "plain"] };
             Assert.True(await _store.AddAsync(key, Ct));
             AssertSame(key, await _store.GetAsync(Acme, key.Id, Ct));
         }
@@ -240,6 +241,7 @@ public abstract class KeyStoreContract : IAsyncLifetime
         Assert.Equal(expected.Hash.ToArray(), actual.Hash.ToArray());
         Assert.Equal(expected.PreviousHash?.ToArray(), actual.PreviousHash?.ToArray());
         Assert.Equal(expected.Models, actual.Models);
-        Assert.Equal(expected, actual with { Hash = expected.Hash, PreviousHash = expected.PreviousHash, Models = expected.Models });
+        Assert.Equal(expected.Tools, actual.Tools);
+        Assert.Equal(expected, actual with { Hash = expected.Hash, PreviousHash = expected.PreviousHash, Models = expected.Models, Tools = expected.Tools });
     }
 }

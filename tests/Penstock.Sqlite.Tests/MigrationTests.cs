@@ -130,6 +130,7 @@ public sealed class MigrationTests : IDisposable
                 "7 780bd8bf950fd5ece95932ef5ed547a678e68cf5bf71f32dfa41d889ae834357",
                 "8 c5a1f1e686a4d46640168cf142f4cf3715dee12dde27a39311735c7f1cba264b",
                 "9 a1fb31fb5f622173e18437a16513df1245ab55fac2ab72d89ccaca7362cc70bb",
+                "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Penstock.Kernel;
 
 namespace Penstock.Providers.Local;
 
@@ -136,28 +137,12 @@ internal sealed class Schema
         if (given.TryGetProperty("$ref", out var reference) && reference.ValueKind == JsonValueKind.String)
         {
             References.Add(reference.GetString()!);
-            if (Follow(root, reference.GetString()!) is { } target) Lay(root, target, hops + 1);
+            if (JsonSchema.Follow(root, reference.GetString()!) is { } target) Lay(root, target, hops + 1);
             else Impossible = true;
         }
 
         if (!given.TryGetProperty("allOf", out var all) || all.ValueKind != JsonValueKind.Array) return;
         foreach (var layer in all.EnumerateArray()) Lay(root, layer, hops + 1);
-    }
-
-    /// <summary>A pointer within the schema (RFC 6901); nothing is ever fetched.</summary>
-    internal static JsonElement? Follow(JsonElement root, string reference)
-    {
-        if (reference == "#") return root;
-        if (!reference.StartsWith("#/", StringComparison.Ordinal)) return null;
-        var at = root;
-        foreach (var step in Uri.UnescapeDataString(reference[2..]).Split('/'))
-        {
-            var name = step.Replace("~1", "/", StringComparison.Ordinal).Replace("~0", "~", StringComparison.Ordinal);
-            if (at.ValueKind == JsonValueKind.Array && int.TryParse(name, out var index) && index >= 0 && index < at.GetArrayLength()) at = at[index];
-            else if (at.ValueKind != JsonValueKind.Object || !at.TryGetProperty(name, out at)) return null;
-        }
-
-        return at;
     }
 
     private IEnumerable<JsonElement> Objects(string name) => _layers.Select(layer => layer.TryGetProperty(name, out var value) ? value : default).Where(value => value.ValueKind == JsonValueKind.Object);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Penstock.Kernel;
 
 namespace Penstock.Providers.Local;
 
@@ -55,7 +56,7 @@ internal sealed class SchemaCheck(JsonElement root)
 
     private string? Combined(JsonElement schema, JsonElement value, string path, int depth)
     {
-        if (Text(schema, "$ref") is { } reference && Schema.Follow(root, reference) is { } target && Of(target, value, path, depth + 1) is { } wrong) return wrong;
+        if (Text(schema, "$ref") is { } reference && JsonSchema.Follow(root, reference) is { } target && Of(target, value, path, depth + 1) is { } wrong) return wrong;
         if (List(schema, "allOf").Select(one => Of(one, value, path, depth + 1)).FirstOrDefault(one => one is not null) is { } unmet) return unmet;
         var any = List(schema, "anyOf");
         if (any.Count > 0 && !any.Exists(one => Of(one, value, path, depth + 1) is null)) return $"{path} must match an alternative of anyOf";

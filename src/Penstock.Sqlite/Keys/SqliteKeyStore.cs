@@ -9,11 +9,11 @@ namespace Penstock.Sqlite.Keys;
 internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
 {
     private const string Columns =
-        "tenant, key_id, project, name, hash, previous_hash, previous_until, scopes, created_at, expires_at, revoked_at, models, monthly_budget_nanos, requests_per_second, burst, tokens_per_minute, concurrency, guards";
+        "tenant, key_id, project, name, hash, previous_hash, previous_until, scopes, created_at, expires_at, revoked_at, models, monthly_budget_nanos, requests_per_second, burst, tokens_per_minute, concurrency, guards, tools";
 
     private const string InsertKey = $"""
         INSERT INTO keys ({Columns})
-        VALUES ($tenant, $key, $project, $name, $hash, $previousHash, $previousUntil, $scopes, $createdAt, $expiresAt, $revokedAt, $models, $monthlyBudget, $requestsPerSecond, $burst, $tokensPerMinute, $concurrency, $guards)
+        VALUES ($tenant, $key, $project, $name, $hash, $previousHash, $previousUntil, $scopes, $createdAt, $expiresAt, $revokedAt, $models, $monthlyBudget, $requestsPerSecond, $burst, $tokensPerMinute, $concurrency, $guards, $tools)
         ON CONFLICT DO NOTHING
         """;
 
@@ -112,6 +112,7 @@ internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
             .Set("$tokensPerMinute", key.TokensPerMinute)
             .Set("$concurrency", key.Concurrency)
             .Set("$guards", key.Guards)
+            .Set("$tools", WriteTexts(key.Tools))
             .Run() > 0;
     }
 
@@ -136,6 +137,7 @@ internal sealed class SqliteKeyStore(SqliteDatabase database) : IKeyStore
         TokensPerMinute = row.IntOrNull(15),
         Concurrency = row.IntOrNull(16),
         Guards = row.TextOrNull(17),
+        Tools = ReadTexts(row.Text(18)),
     };
 
     private static long? Milliseconds(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();

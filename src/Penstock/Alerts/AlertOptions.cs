@@ -1,3 +1,5 @@
+using Penstock.Configuration;
+
 namespace Penstock.Alerts;
 
 /// <summary>Who is told of alerts, beside what the environment names.</summary>
@@ -9,8 +11,7 @@ internal sealed record AlertOptions
     public MailServer? Smtp { get; init; }
 }
 
-/// <param name="Secret">Key of the signature, 24 to 64 bytes.</param>
-internal sealed record WebhookTarget(string Name, Uri Url, ReadOnlyMemory<byte> Secret);
+internal sealed record WebhookTarget(string Name, Uri Url, HookSecret Secret);
 
 internal enum MailSecurity
 {

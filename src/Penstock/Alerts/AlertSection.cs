@@ -6,9 +6,6 @@ namespace Penstock.Alerts;
 /// <summary>The section <c>alerts</c>: <c>{webhooks: {name: {url, secret}}, smtp: {host, port, security, user, password, from}}</c>.</summary>
 internal sealed class AlertSection : IConfigSection
 {
-    private const string SecretPrefix = "whsec_";
-    private const int ShortestSecret = 24;
-    private const int LongestSecret = 64;
     private const int LongestName = 64;
     private const int LongestHost = 253;
 
@@ -49,24 +46,7 @@ internal sealed class AlertSection : IConfigSection
     {
         if (name.Length is 0 or > LongestName || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')) throw entry.Bad($"must be named by 1 to {LongestName} letters, digits, '.', '_' or '-'");
         entry.AllowOnly("url", "secret");
-        return new WebhookTarget(name, ReadUrl(entry.Required("url")), ReadSecret(entry.Required("secret")));
-    }
-
-    /// <summary>A URL may itself be the secret: it is not repeated.</summary>
-    private static Uri ReadUrl(JsonView text) => Uri.TryCreate(SecretText.Read(text), UriKind.Absolute, out var url) && HookUrl.Is(url)
-        ? url
-        : throw text.Bad("must be an https URL without a user (http only for this machine)");
-
-    private static ReadOnlyMemory<byte> ReadSecret(JsonView text)
-    {
-        var value = SecretText.Read(text);
-        var bytes = new byte[value.Length];
-        if (value.StartsWith(SecretPrefix, StringComparison.Ordinal) && Convert.TryFromBase64String(value[SecretPrefix.Length..], bytes, out var length) && length is >= ShortestSecret and <= LongestSecret)
-        {
-            return bytes.AsMemory(0, length);
-        }
-
-        throw text.Bad($"must be '{SecretPrefix}' and {ShortestSecret} to {LongestSecret} bytes in base64 (echo {SecretPrefix}$(openssl rand -base64 32))");
+        return new WebhookTarget(name, HookUrl.Read(entry.Required("url")), HookSecret.Read(entry.Required("secret")));
     }
 
     private static MailServer ReadServer(JsonView smtp)

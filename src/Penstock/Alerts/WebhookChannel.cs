@@ -1,7 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Penstock.Budgets;
 
@@ -19,15 +17,7 @@ internal sealed class WebhookChannel(WebhookTarget target, AlertHttp http, TimeP
         var body = Body(alert);
         // Of this try, not of the alert: receivers refuse what is old.
         var timestamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        return http.PostAsync(target.Url, body, [("webhook-id", alert.Id), ("webhook-timestamp", timestamp), ("webhook-signature", Sign(target.Secret.Span, alert.Id, timestamp, body.Span))], ct);
-    }
-
-    public static string Sign(ReadOnlySpan<byte> secret, string id, string timestamp, ReadOnlySpan<byte> body)
-    {
-        var signed = new byte[Encoding.UTF8.GetByteCount(id) + Encoding.UTF8.GetByteCount(timestamp) + 2 + body.Length];
-        var head = Encoding.UTF8.GetBytes($"{id}.{timestamp}.", signed);
-        body.CopyTo(signed.AsSpan(head));
-        return "v1," + Convert.ToBase64String(HMACSHA256.HashData(secret, signed));
+        return http.PostAsync(target.Url, body, [("webhook-id", alert.Id), ("webhook-timestamp", timestamp), ("webhook-signature", target.Secret.Sign(alert.Id, timestamp, body.Span))], ct);
     }
 
     /// <summary>The same at every try.</summary>

@@ -72,7 +72,8 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
     public Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Passage passage) => admission.ReadAsync(http, passage.Caller);
 
     /// <summary>Steps 4 to 8 for a call we made ourselves: <paramref name="write"/> says what becomes of its answer.</summary>
-    public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, new Reply(async exchange =>
+    /// <param name="question">Null where the answer is not what the client gets: the cache keeps whole responses.</param>
+    public Task AskAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion? question, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, question, new Reply(async exchange =>
     {
         var (answered, frame, receipt) = await FetchAsync(http, passage, exchange);
         Relay.AddHeaders(http.Response.Headers, answered.Attempt, receipt);
@@ -104,11 +105,12 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
         throw new RefusedException(first!.Refusal);
     }
 
-    private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion question, Reply reply)
+    private async Task AnswerAsync(HttpContext http, Passage passage, ChatCall call, CacheQuestion? question, Reply reply)
     {
         var journey = Route(http, passage.Caller, call, planner.Choose(http, call));
-        question = question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs };
-        using var turn = await cache.OpenAsync(http, journey, journey.Plan.First.Cap(call.MaxOutputTokens), question, admission.Large);
+        using var turn = question is null
+            ? CacheTurn.None
+            : await cache.OpenAsync(http, journey, journey.Plan.First.Cap(call.MaxOutputTokens), question with { AnswersAs = RequestGuard.Of(http)?.AnswersAs }, admission.Large);
         if (turn == CacheTurn.Answered) return;
 
         using var walk = failover.Start(journey.Plan, target => Planner.Objection(target, call));

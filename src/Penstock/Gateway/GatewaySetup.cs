@@ -8,6 +8,7 @@ using Penstock.Gateway.Tasks;
 using Penstock.Guards;
 using Penstock.Http;
 using Penstock.Keys;
+using Penstock.Tools;
 
 namespace Penstock.Gateway;
 
@@ -54,10 +55,20 @@ internal static class GatewaySetup
         services.AddSingleton<ChatEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<EmbeddingEndpoints>();
+        services.AddTasks();
+    }
+
+    /// <summary>Small jobs of our own: each has a route, and most are tools too.</summary>
+    private static void AddTasks(this IServiceCollection services)
+    {
+        services.AddSingleton<AiEndpoint>();
         services.AddSingleton<TemplateCalls>();
         services.AddSingleton<TaskCalls>();
         services.AddSingleton<TaskEndpoints>();
-        services.AddSingleton<AiEndpoint>();
+        services.AddSingleton<ITool>(provider => TaskTools.Summarize(provider.GetRequiredService<TaskCalls>()));
+        services.AddSingleton<ITool>(provider => TaskTools.Extract(provider.GetRequiredService<TaskCalls>()));
+        services.AddSingleton<ITool>(provider => TaskTools.Classify(provider.GetRequiredService<TaskCalls>()));
+        services.AddSingleton<ToolEndpoints>();
     }
 
     public static void MapGateway(this IEndpointRouteBuilder routes)
@@ -68,6 +79,7 @@ internal static class GatewaySetup
         services.GetRequiredService<EmbeddingEndpoints>().Map(routes);
         services.GetRequiredService<TaskEndpoints>().Map(routes);
         services.GetRequiredService<AiEndpoint>().Map(routes);
+        services.GetRequiredService<ToolEndpoints>().Map(routes);
         services.GetRequiredService<TargetEndpoints>().Map(routes);
         // Nobody asks for the gauges; they are there to be read.
         services.GetRequiredService<TargetMetrics>();

@@ -91,7 +91,7 @@ internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admi
 
     private static KeyRecord Read(JsonView body, Caller caller, TenantId usual, DateTimeOffset now)
     {
-        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "expiresAt", "guards");
+        body.AllowOnly("name", "scopes", "tenant", "project", "monthlyBudget", "requestsPerSecond", "burst", "tokensPerMinute", "concurrency", "models", "tools", "expiresAt", "guards");
         var scopes = body.Required("scopes").Items().Aggregate(Scopes.None, (all, name) => all | ScopeNames.Read(name));
         if (scopes == Scopes.None) throw body.Required("scopes").Bad("must name at least one scope");
         if (scopes.HasFlag(Scopes.Operator) && !caller.Has(Scopes.Operator))
@@ -113,6 +113,7 @@ internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admi
             Concurrency = body.Optional("concurrency")?.Whole(1, 1_000_000),
             Models = body.Optional("models")?.Items().Select(model => model.ShortText(256)).ToArray() ?? [],
             Guards = body.Optional("guards") is { } guards ? KeyGuards.Read(guards) : null,
+            Tools = body.Optional("tools")?.Items().Select(tool => tool.ShortText(256)).ToArray() ?? [],
             ExpiresAt = body.Optional("expiresAt") is { } expires ? Later(expires, now) : null,
         };
     }
@@ -148,9 +149,15 @@ internal sealed class KeyEndpoints(VirtualKeys keys, KeyRing ring, KeyAdmin admi
             json.WriteRawValue(guards);
         }
 
-        if (key.Models.Count == 0) return;
-        json.WriteStartArray("models");
-        foreach (var model in key.Models) json.WriteStringValue(model);
+        WriteList(json, "models", key.Models);
+        WriteList(json, "tools", key.Tools);
+    }
+
+    private static void WriteList(Utf8JsonWriter json, string name, IReadOnlyList<string> items)
+    {
+        if (items.Count == 0) return;
+        json.WriteStartArray(name);
+        foreach (var item in items) json.WriteStringValue(item);
         json.WriteEndArray();
     }
 }

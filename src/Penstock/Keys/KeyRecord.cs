@@ -16,6 +16,9 @@ public enum Scopes
 
     /// <summary>An admin of every tenant; held by the key of the first start.</summary>
     Operator = 16,
+
+    /// <summary>Calls tools: those built in, or those that <see cref="KeyRecord.Tools"/> names. <see cref="RunAgents"/> holds it too.</summary>
+    CallTools = 32,
 }
 
 /// <summary>A virtual key as it is stored: its secret only as a hash.</summary>
@@ -44,6 +47,9 @@ public sealed record KeyRecord
 
     /// <summary>Models, aliases or tiers the key may name; empty for all.</summary>
     public IReadOnlyList<string> Models { get; init; } = [];
+
+    /// <summary>Tools the key may call, by name or by beginning and <c>*</c>; empty for all that are built in.</summary>
+    public IReadOnlyList<string> Tools { get; init; } = [];
 
     /// <summary>USD per calendar month, null for none.</summary>
     public Money? MonthlyBudget { get; init; }

@@ -10,6 +10,7 @@ public static class ScopeNames
         (Scopes.Complete, "ai:complete"),
         (Scopes.Embed, "ai:embed"),
         (Scopes.RunAgents, "agent:run"),
+        (Scopes.CallTools, "tool:call"),
         (Scopes.Admin, "admin"),
         (Scopes.Operator, "operator"),
     ];

@@ -58,7 +58,7 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, ProviderKeys pr
     public async Task<string?> AddSampleAsync(KeyId id, ProjectId project, CancellationToken ct)
     {
         var text = KeyText.For(id, ids);
-        var key = OperatorKey(text, time.GetUtcNow()) with { Name = "sample", Project = project, Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents };
+        var key = OperatorKey(text, time.GetUtcNow()) with { Name = "sample", Project = project, Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents | Scopes.CallTools };
         return await store.AddAsync(key, ct) ? text.Text : null;
     }
 
@@ -79,7 +79,7 @@ internal sealed class VirtualKeys(IKeyStore store, KeyRing ring, ProviderKeys pr
         Id = text.Id,
         Name = "operator",
         Hash = text.Hash(),
-        Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents | Scopes.Admin | Scopes.Operator,
+        Scopes = Scopes.Complete | Scopes.Embed | Scopes.RunAgents | Scopes.CallTools | Scopes.Admin | Scopes.Operator,
         CreatedAt = now,
     };
 

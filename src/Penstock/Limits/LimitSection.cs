@@ -10,7 +10,7 @@ internal sealed class LimitSection : IConfigSection
     public static readonly IReadOnlyList<string> Routes =
     [
         "/ai", "/mcp", "/v1/chat/completions", "/v1/classify", "/v1/complete", "/v1/embed", "/v1/embeddings", "/v1/extract", "/v1/messages", "/v1/messages/count_tokens",
-        "/v1/stream", "/v1/suggest", "/v1/summarise", "/v1/summarize",
+        "/v1/stream", "/v1/suggest", "/v1/summarise", "/v1/summarize", "/v1/tools/{name}",
     ];
 
     public IReadOnlyList<string> Names { get; } = ["limits"];

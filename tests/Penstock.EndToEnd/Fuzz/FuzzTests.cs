@@ -37,6 +37,7 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
         ["/v1/embed"] = ["""{"input":["a","b"],"model":"text-embedding-3-small","dimensions":256}""", """{"input":"a"}"""],
         ["/v1/classify"] = ["""{"text":"the river is high","labels":["flood","drought"],"multiple":false,"model":"gpt-4o-mini"}"""],
         ["/v1/suggest"] = ["""{"text":"the river is high","count":3,"model":"gpt-4o-mini"}"""],
+        ["/v1/tools/{name}"] = ["""{"expression":"(1 + x) * max(2, 3) ^ 2","variables":{"x":1.5}}""", """{"expression":"1"}"""],
         ["/ai"] = ["""{"prompt":"hi","model":"fast","system":"s"}"""],
         ["/v1/auth/keys"] = ["""{"name":"n","scopes":["ai:complete"],"monthlyBudget":5.5,"project":"p","requestsPerSecond":2,"burst":3,"tokensPerMinute":100,"concurrency":2,"models":["fast"],"expiresAt":"2030-01-31T00:00:00Z","tenant":"t"}"""],
         ["/v1/auth/keys/{id}/rotate"] = ["""{"graceSeconds":5}"""],
@@ -53,8 +54,8 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
     public async Task Hostile_bodies_are_answered_in_the_routes_own_shape(string route)
     {
         var (id, _) = await platform.Admin.NewKeyAsync("ai:complete");
-        var path = route.Replace("{id}", id, StringComparison.Ordinal);
-        var (_, key) = await platform.Admin.NewKeyAsync("ai:complete ai:embed admin operator", "\"requestsPerSecond\":1000000,\"burst\":1000000");
+        var path = route.Replace("{id}", id, StringComparison.Ordinal).Replace("{name}", "calculator", StringComparison.Ordinal);
+        var (_, key) = await platform.Admin.NewKeyAsync("ai:complete ai:embed tool:call admin operator", "\"requestsPerSecond\":1000000,\"burst\":1000000");
         var dice = new Dice(Seed);
         var mutation = new Mutation(dice);
         var requests = Enumerable.Range(0, Bodies).Select(_ => mutation.Of(dice.Pick(Valid[route]))).ToArray();

@@ -12,6 +12,7 @@ internal static class Samples
         "/v1/complete" or "/v1/stream" => """{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}""",
         "/v1/classify" => """{"text":"the river is high","labels":["flood","drought"],"model":"gpt-4o-mini"}""",
         "/v1/suggest" => """{"text":"the river is high","model":"gpt-4o-mini"}""",
+        "/v1/tools/{name}" => """{"expression":"1 + 1"}""",
         "/ai" => """{"prompt":"hi"}""",
         "/v1/auth/keys" => """{"name":"n","scopes":["ai:complete"]}""",
         "/v1/auth/keys/{id}/rotate" => "{}",

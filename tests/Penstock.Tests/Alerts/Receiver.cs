@@ -66,6 +66,9 @@ internal sealed class Receiver : IAsyncDisposable
         using var body = new MemoryStream();
         await http.Request.Body.CopyToAsync(body, http.RequestAborted);
         _seen.Enqueue(new Received(http.Request.Path, http.Request.Headers.ToDictionary(header => header.Key.ToLowerInvariant(), header => header.Value.ToString()), body.ToArray()));
+        // Whoever answers may read it too.
+        body.Position = 0;
+        http.Request.Body = body;
         if (Answer is { } answer) await answer(http);
     }
 }

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Penstock.Alerts;
+using Penstock.Configuration;
 using Penstock.Contracts;
 using Penstock.Tests.Gateway;
 using Xunit;
@@ -29,7 +30,7 @@ public sealed class WebhookChannelTests : IAsyncLifetime
     [Fact]
     public void A_signature_is_that_of_the_reference_implementation() => Assert.Equal(
         "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
-        WebhookChannel.Sign(Secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", """{"test": 2432232314}"""u8));
+        new HookSecret(Secret).Sign("msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", """{"test": 2432232314}"""u8));
 
     [Fact]
     public async Task A_delivery_is_signed_over_what_is_sent()
@@ -118,7 +119,7 @@ public sealed class WebhookChannelTests : IAsyncLifetime
     [Fact]
     public async Task A_receiver_that_is_gone_is_told_without_its_url()
     {
-        var channel = new WebhookChannel(new WebhookTarget("ops", new Uri("http://127.0.0.1:1/topsecret"), Secret), _http, _time);
+        var channel = new WebhookChannel(new WebhookTarget("ops", new Uri("http://127.0.0.1:1/topsecret"), new HookSecret(Secret)), _http, _time);
 
         var error = await Assert.ThrowsAsync<NotSentException>(() => channel.SendAsync(Alert.Of(), Ct));
 
@@ -126,5 +127,5 @@ public sealed class WebhookChannelTests : IAsyncLifetime
         Assert.DoesNotContain("topsecret", error.ToString(), StringComparison.Ordinal);
     }
 
-    private WebhookChannel Channel() => new(new WebhookTarget("ops", _receiver.Url("/hook"), Secret), _http, _time);
+    private WebhookChannel Channel() => new(new WebhookTarget("ops", _receiver.Url("/hook"), new HookSecret(Secret)), _http, _time);
 }

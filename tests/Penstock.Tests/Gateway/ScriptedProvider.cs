@@ -77,6 +77,9 @@ internal static class Frames
     public static ProviderFrame End(TokenCounts? counts = null) =>
         new(null, default, counts is { } reported ? [new Finished(0, FinishReason.Stop), new UsageReported(reported, Final: true)] : [new Finished(0, FinishReason.Stop)], Last: true);
 
+    /// <summary>An answer that is not streamed.</summary>
+    public static ProviderFrame Whole(string text) => new(null, default, [new TextDelta(0, text), new Finished(0, FinishReason.Stop), new UsageReported(TokenCounts.Of(10, 5), Final: true)], Last: true);
+
     public static async IAsyncEnumerable<ProviderFrame> Of(params ProviderFrame[] frames)
     {
         await Task.CompletedTask;

@@ -73,7 +73,8 @@ internal sealed class DynamoKeyStore(DynamoDatabase database) : IKeyStore
         .Set("burst", key.Burst)
         .Set("tokens_per_minute", key.TokensPerMinute)
         .Set("concurrency", key.Concurrency)
-        .Set("guards", key.Guards);
+        .Set("guards", key.Guards)
+        .Set("tools", key.Tools);
 
     private static KeyRecord Read(Item item) => new()
     {
@@ -95,6 +96,7 @@ internal sealed class DynamoKeyStore(DynamoDatabase database) : IKeyStore
         TokensPerMinute = item.IntOrNull("tokens_per_minute"),
         Concurrency = item.IntOrNull("concurrency"),
         Guards = item.TextOrNull("guards"),
+        Tools = item.Texts("tools"),
     };
 
     private static long? Milliseconds(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();

@@ -19,20 +19,44 @@ internal sealed class TaskCalls(ChatPipeline pipeline, PromptLibrary prompts)
     /// <param name="write">Is given what writes the answer's members.</param>
     public async Task RunAsync(HttpContext http, Passage passage, TextTask task, JsonView input, ReadOnlyMemory<byte> body, Func<Action<Utf8JsonWriter>, Task> write)
     {
-        input.AllowOnly(["text", "model", "template", .. task.Fields]);
-        var ask = task.Read(input);
-        var template = await FindAsync(passage, task, input, http.RequestAborted);
-        var call = Call(template, ask, input.Optional("model")?.NonEmptyText());
+        var (ask, call) = await ReadAsync(http, passage, task, input);
         await pipeline.AskAsync(http, passage, call, CacheQuestion.Of(RequestEdge.RouteOf(http), call) with { Body = body }, (answer, receipt, target) =>
         {
-            var result = ask.Read(answer.First);
-            if (result.Members is not { } members) throw Unfit(target, result.Unfit!);
+            var members = MembersOf(ask, answer, target);
             return write(json =>
             {
                 members(json);
                 WriteFoot(json, call, target, receipt);
             });
         });
+    }
+
+    /// <summary>As <see cref="RunAsync"/>, for an answer that is part of another: nothing goes out, and the cache, which keeps whole responses, is left alone.</summary>
+    /// <returns>What writes the answer's own members, and what it cost.</returns>
+    public async Task<(Action<Utf8JsonWriter> Members, Money Cost)> AskAsync(HttpContext http, Passage passage, TextTask task, JsonView input)
+    {
+        var (ask, call) = await ReadAsync(http, passage, task, input);
+        (Action<Utf8JsonWriter> Members, Money Cost)? answered = null;
+        await pipeline.AskAsync(http, passage, call, null, (answer, receipt, target) =>
+        {
+            answered = (MembersOf(ask, answer, target), receipt.Cost);
+            return Task.CompletedTask;
+        });
+        return answered!.Value;
+    }
+
+    private async Task<(TaskAsk Ask, ChatCall Call)> ReadAsync(HttpContext http, Passage passage, TextTask task, JsonView input)
+    {
+        input.AllowOnly(["text", "model", "template", .. task.Fields]);
+        var ask = task.Read(input);
+        var template = await FindAsync(passage, task, input, http.RequestAborted);
+        return (ask, Call(template, ask, input.Optional("model")?.NonEmptyText()));
+    }
+
+    private static Action<Utf8JsonWriter> MembersOf(TaskAsk ask, AnswerFold answer, Target target)
+    {
+        var result = ask.Read(answer.First);
+        return result.Members ?? throw Unfit(target, result.Unfit!);
     }
 
     private async ValueTask<PromptTemplate> FindAsync(Passage passage, TextTask task, JsonView input, CancellationToken ct)

@@ -49,6 +49,7 @@ public sealed class GuardTests : IAsyncLifetime
         ["/v1/summarise"] = """{"text": "CARD", "model": "gpt-4o-mini"}""",
         ["/v1/summarize"] = """{"text": "CARD", "model": "gpt-4o-mini"}""",
         ["/mcp"] = """{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "summarise", "arguments": {"text": "CARD", "model": "gpt-4o-mini"}}}""",
+        ["/v1/tools/{name}"] = """{"text": "CARD", "model": "gpt-4o-mini"}""",
         ["/v1/embed"] = """{"input": ["CARD"], "user": "CARD"}""",
         ["/v1/embeddings"] = """{"model": "text-embedding-3-small", "input": "CARD", "user": "CARD"}""",
     };
@@ -70,11 +71,11 @@ public sealed class GuardTests : IAsyncLifetime
             seen.Append(Encoding.UTF8.GetString(call.Call.Body.Span)).AppendJoin('|', call.Call.Messages.SelectMany(message => message.Parts)).Append(call.Call.EndUser);
             return null;
         };
-        var key = await KeyAsync(Masks, Scopes.Complete | Scopes.Embed);
+        var key = await KeyAsync(Masks, Scopes.Complete | Scopes.Embed | Scopes.CallTools);
         _host.Script.Chat = (_, _) => Frames.Of(new ProviderFrame(null, default, [new TextDelta(0, """{"label": "a", "suggestions": ["x"]}"""), new Finished(0, FinishReason.Stop), new UsageReported(TokenCounts.Of(1, 1), true)], Last: true));
         if (route == "/v1/messages") _host.Script.Chat = (_, _) => Frames.Of(AnthropicWhole("""{"id":"m","type":"message","role":"assistant","model":"c","content":[{"type":"text","text":"ok"}],"stop_reason":"end_turn","usage":{"input_tokens":1,"output_tokens":1}}"""));
 
-        var answer = await _host.SendAsync(HttpMethod.Post, route, Prompts[route].Replace("CARD", Card, StringComparison.Ordinal), key, ("x-penstock-conversation", "order 4111-1111-1111-1111"));
+        var answer = await _host.SendAsync(HttpMethod.Post, route.Replace("{name}", "summarize", StringComparison.Ordinal), Prompts[route].Replace("CARD", Card, StringComparison.Ordinal), key, ("x-penstock-conversation", "order 4111-1111-1111-1111"));
 
         Assert.True(answer.Status == 200, answer.Body);
         Assert.Contains("card=", answer.Headers["x-penstock-guards"], StringComparison.Ordinal);

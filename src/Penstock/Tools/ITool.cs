@@ -1,0 +1,41 @@
+using Microsoft.AspNetCore.Http;
+using Penstock.Http;
+using Penstock.Kernel;
+using Penstock.Keys;
+using Penstock.Limits;
+
+namespace Penstock.Tools;
+
+/// <summary>
+/// Something that can be done for a model or for a client. A tool that asks a model lives where the pipeline is and comes in by the same registration;
+/// nothing here knows it.
+/// </summary>
+internal interface ITool
+{
+    ToolSpec Spec { get; }
+
+    /// <summary>
+    /// The arguments satisfy <see cref="ToolSpec.Input"/>. Ends soon after <paramref name="ct"/> is cancelled: its place among the calls in flight is free only then.
+    /// </summary>
+    /// <exception cref="RefusedException">It could not be done; what went wrong with the arguments is a result instead.</exception>
+    Task<ToolResult> RunAsync(ToolCall call, CancellationToken ct);
+}
+
+/// <summary>One call of a tool: who calls, on whose account, and with what.</summary>
+internal sealed record ToolCall
+{
+    /// <summary>The request it is part of, which the pipeline reads where the tool asks a model.</summary>
+    public required HttpContext Http { get; init; }
+
+    /// <summary>The limits over the caller.</summary>
+    public required Passage Passage { get; init; }
+
+    public required JsonView Arguments { get; init; }
+
+    /// <summary>The same for every try of one call, and for no other call. Handed on by <see cref="ToolEffect.Idempotent"/> tools.</summary>
+    public required string IdempotencyKey { get; init; }
+
+    public Caller Caller => Passage.Caller;
+
+    public RequestId Request => RequestScope.Of(Http).Id;
+}
