@@ -177,7 +177,8 @@ public sealed class KeyTests(Platform platform) : IClassFixture<Platform>
 
     private async Task<HttpResponseMessage> CallAsync(Api api, ApiContract.Operation operation)
     {
-        var path = operation.Path.Replace("{model}", "gpt-4o-mini", StringComparison.Ordinal).Replace("{name}", "calculator", StringComparison.Ordinal);
+        var path = operation.Path.Replace("{model}", "gpt-4o-mini", StringComparison.Ordinal).Replace("{name}", NameIn(operation.Path), StringComparison.Ordinal).Replace("{label}", "tests", StringComparison.Ordinal);
+        if (path.EndsWith("/rollback", StringComparison.Ordinal)) await Greeting.MoveAsync(platform.Admin, "tests");
         if (path.Contains("{id}", StringComparison.Ordinal)) path = path.Replace("{id}", (await platform.Admin.NewKeyAsync("ai:complete")).Id, StringComparison.Ordinal);
         if (!path.Contains("{provider}", StringComparison.Ordinal)) return await api.SendAsync(new HttpMethod(operation.Method), path, Samples.Body(operation.Method, operation.Path));
 
@@ -188,6 +189,9 @@ public sealed class KeyTests(Platform platform) : IClassFixture<Platform>
         (await platform.Admin.SendAsync(HttpMethod.Delete, path)).Dispose();
         return answer;
     }
+
+    private static string NameIn(string path) =>
+        path.StartsWith("/v1/tools", StringComparison.Ordinal) ? "calculator" : path.EndsWith("/rollback", StringComparison.Ordinal) ? Greeting.Name : "summarise";
 
     private async Task<string> RotateAsync(string id, int grace) =>
         (await platform.Admin.JsonAsync(HttpMethod.Post, $"/v1/auth/keys/{id}/rotate", $$"""{"graceSeconds":{{grace}}}""")).GetProperty("apiKey").GetString()!;

@@ -37,6 +37,16 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
         ["/v1/embed"] = ["""{"input":["a","b"],"model":"text-embedding-3-small","dimensions":256}""", """{"input":"a"}"""],
         ["/v1/classify"] = ["""{"text":"the river is high","labels":["flood","drought"],"multiple":false,"model":"gpt-4o-mini"}"""],
         ["/v1/suggest"] = ["""{"text":"the river is high","count":3,"model":"gpt-4o-mini"}"""],
+        ["/v1/extract"] = ["""{"text":"Anna, 41, of Ulm","fields":["name","age"],"model":"gpt-4o-mini"}""", """{"text":"Anna, 41","schema":{"type":"object","properties":{"age":{"type":["integer","null"]}},"required":["age"],"additionalProperties":false},"model":"gpt-4o-mini"}"""],
+        ["/v1/summarise"] = ["""{"text":"the river is high and rises","sentences":2,"template":"summarise:production","model":"gpt-4o-mini"}"""],
+        ["/v1/summarize"] = ["""{"text":"the river is high and rises","model":"gpt-4o-mini"}"""],
+        ["/mcp"] =
+        [
+            """{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}""",
+            """{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"classify","arguments":{"text":"the river is high","labels":["flood","drought"],"model":"gpt-4o-mini"}}}""",
+        ],
+        ["/v1/prompts"] = [Greeting.Source("Greet {{who}}.").Replace("model: fast", "model: fast\nvariables:\n  - name: who\n    required: true\n    description: Whom.", StringComparison.Ordinal)],
+        ["/v1/prompts/{name}/labels/{label}/rollback"] = ["""{"reason":"it was better before"}"""],
         ["/v1/tools/{name}"] = ["""{"expression":"(1 + x) * max(2, 3) ^ 2","variables":{"x":1.5}}""", """{"expression":"1"}"""],
         ["/ai"] = ["""{"prompt":"hi","model":"fast","system":"s"}"""],
         ["/v1/auth/keys"] = ["""{"name":"n","scopes":["ai:complete"],"monthlyBudget":5.5,"project":"p","requestsPerSecond":2,"burst":3,"tokensPerMinute":100,"concurrency":2,"models":["fast"],"expiresAt":"2030-01-31T00:00:00Z","tenant":"t"}"""],
@@ -54,7 +64,9 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
     public async Task Hostile_bodies_are_answered_in_the_routes_own_shape(string route)
     {
         var (id, _) = await platform.Admin.NewKeyAsync("ai:complete");
-        var path = route.Replace("{id}", id, StringComparison.Ordinal).Replace("{name}", "calculator", StringComparison.Ordinal);
+        var path = route.Replace("{id}", id, StringComparison.Ordinal).Replace("{name}", route.StartsWith("/v1/tools", StringComparison.Ordinal) ? "calculator" : Greeting.Name, StringComparison.Ordinal)
+            .Replace("{label}", "fuzz", StringComparison.Ordinal);
+        if (route.Contains("{label}", StringComparison.Ordinal)) await Greeting.MoveAsync(platform.Admin, "fuzz");
         var (_, key) = await platform.Admin.NewKeyAsync("ai:complete ai:embed tool:call admin operator", "\"requestsPerSecond\":1000000,\"burst\":1000000");
         var dice = new Dice(Seed);
         var mutation = new Mutation(dice);

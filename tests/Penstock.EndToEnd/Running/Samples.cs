@@ -12,6 +12,11 @@ internal static class Samples
         "/v1/complete" or "/v1/stream" => """{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}""",
         "/v1/classify" => """{"text":"the river is high","labels":["flood","drought"],"model":"gpt-4o-mini"}""",
         "/v1/suggest" => """{"text":"the river is high","model":"gpt-4o-mini"}""",
+        "/v1/extract" => """{"text":"the river is high","fields":["river"],"model":"gpt-4o-mini"}""",
+        "/v1/summarise" or "/v1/summarize" => """{"text":"the river is high","model":"gpt-4o-mini"}""",
+        "/mcp" => """{"jsonrpc":"2.0","id":1,"method":"tools/list"}""",
+        "/v1/prompts" => Greeting.Source("Greet whoever writes."),
+        "/v1/prompts/{name}/labels/{label}/rollback" => "{}",
         "/v1/tools/{name}" => """{"expression":"1 + 1"}""",
         "/ai" => """{"prompt":"hi"}""",
         "/v1/auth/keys" => """{"name":"n","scopes":["ai:complete"]}""",
@@ -23,6 +28,7 @@ internal static class Samples
     public static string? Body(string method, string route) => (method, route) switch
     {
         ("POST", _) => Body(route),
+        ("PUT", "/v1/prompts/{name}/labels/{label}") => """{"version":"summarise:production"}""",
         ("PUT", "/v1/usage/budget") => """{"scope":"user","name":"nobody","period":"day","limit":5}""",
         ("PUT", "/v1/auth/keys/{id}/providers/{provider}" or "/v1/auth/providers/{provider}") => """{"apiKey":"sk-a-key-at-a-provider"}""",
         ("DELETE", "/v1/usage/budget") => """{"scope":"user","name":"nobody","period":"day"}""",
