@@ -118,5 +118,28 @@ public sealed class CliTests : IDisposable
 
     private static string Greeting(string version, string text) => $"---\nname: greeting\nuse-case: chat\nowner: tests\nversion: \"{version}\"\ndescription: Greets.\nmodel: fast\n---\n{text}\n";
 
+    [Fact]
+    public async Task An_sla_report_counts_the_calls_that_were_over_in_time_window_by_window()
+    {
+        await RunAsync("db", "seed");
+
+        var all = await RunAsync("report", "--sla", "5s", "--target", "98.9");
+        var none = await RunAsync("report", "--sla", "1ms", "--window", "hour", "--target", "98.9");
+        var wrong = await RunAsync("report", "--sla", "soon");
+
+        Assert.Equal((0, 1), (all.Code, none.Code));
+        var total = Words(all.Said, "all");
+        Assert.True(long.Parse(total[1], System.Globalization.CultureInfo.InvariantCulture) >= 56, all.Said);
+        Assert.Equal((total[1], "100.00"), (total[2], total[3]));
+        var days = all.Said.Split('\n').Where(line => line.StartsWith("20", StringComparison.Ordinal)).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        Assert.Equal(total[1], days.Sum(day => long.Parse(day[1], System.Globalization.CultureInfo.InvariantCulture)).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal("0.00", Words(none.Said, "all")[3]);
+        Assert.Contains("not met", none.Said, StringComparison.Ordinal);
+        Assert.NotEqual(0, wrong.Code);
+        Assert.Contains("must be a time", wrong.Erred, StringComparison.Ordinal);
+    }
+
+    private static string[] Words(string said, string first) => said.Split('\n').Single(line => line.StartsWith(first + " ", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+
     private Task<(int Code, string Said, string Erred)> RunAsync(params string[] arguments) => CliProcess.RunAsync(_folder.Path, arguments);
 }

@@ -37,7 +37,7 @@ public sealed class UsageIndexTests
             ["Completed=0", "ClientGone=1", "ProviderFailed=2", "CutShort=3", "Drained=4", "Unknown=5", "Cached=6"],
             Enum.GetValues<AttemptOutcome>().Select(outcome => $"{outcome}={(int)outcome}"));
         Assert.Equal(
-            ["None=0", "Complete=1", "Embed=2", "RunAgents=4", "Admin=8", "Operator=16"],
+            ["None=0", "Complete=1", "Embed=2", "RunAgents=4", "Admin=8", "Operator=16", "CallTools=32"],
             Enum.GetValues<Penstock.Keys.Scopes>().Select(scope => $"{scope}={(int)scope}"));
         Assert.Equal(
             ["None=0", "Day=1", "Model=2", "Provider=3", "Key=4", "Project=5", "User=6", "Conversation=7"],

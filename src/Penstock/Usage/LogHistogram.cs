@@ -40,6 +40,13 @@ public sealed class LogHistogram
         foreach (var (bucket, count) in other._buckets) AddBucket(bucket, count);
     }
 
+    /// <summary>How many were at most <paramref name="value"/>, and perhaps some that were larger by up to twice <see cref="RelativeError"/>.</summary>
+    public long CountUpTo(long value)
+    {
+        var last = BucketOf(value);
+        return _buckets.TakeWhile(bucket => bucket.Key <= last).Sum(bucket => bucket.Value);
+    }
+
     /// <summary>The value at rank ⌈q·n⌉ (nearest rank), within <see cref="RelativeError"/>; null where nothing was counted.</summary>
     public double? Quantile(double q)
     {

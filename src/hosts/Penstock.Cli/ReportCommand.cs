@@ -16,8 +16,22 @@ internal static class ReportCommand
     public static Command Create()
     {
         var tenant = new Option<string>("--tenant") { Description = "Whose calls.", DefaultValueFactory = _ => TenantId.Default.Value };
-        var command = new Command("report", "What the last seven whole days (UTC) cost in USD by project, model and key, and how that changed against the seven before.") { tenant };
-        command.SetAction((parsed, ct) => Local.WithStoreAsync(services => RunAsync(services, new TenantId(parsed.GetValue(tenant)!), ct)));
+        var sla = new Option<string>("--sla") { Description = "Instead: how many calls of the last seven days were over within a time, such as 5s or 800ms." };
+        var window = new Option<string>("--window") { Description = "With --sla: a line for each 'day' or 'hour'.", DefaultValueFactory = _ => "day" };
+        var target = new Option<double?>("--target") { Description = "With --sla: percent of the calls that are to be; the exit code is 1 where fewer are." };
+        window.AcceptOnlyFromAmong("day", "hour");
+        sla.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string>() is { } text && ReadTime(text) is null) result.AddError($"--sla must be a time such as 5s or 800ms, not '{text}'.");
+        });
+        var command = new Command("report", "What the last seven whole days (UTC) cost in USD by project, model and key, and how that changed against the seven before.") { tenant, sla, window, target };
+        command.SetAction((parsed, ct) => Local.WithStoreAsync(services =>
+        {
+            var whose = new TenantId(parsed.GetValue(tenant)!);
+            return ReadTime(parsed.GetValue(sla)) is { } within
+                ? SlaReport.RunAsync(services, whose, within, parsed.GetValue(window) == "hour" ? TimeSpan.FromHours(1) : TimeSpan.FromDays(1), parsed.GetValue(target), ct)
+                : RunAsync(services, whose, ct);
+        }));
         return command;
     }
 
@@ -37,6 +51,19 @@ internal static class ReportCommand
         }
 
         return 0;
+    }
+
+    /// <summary>Null where it is none.</summary>
+    private static TimeSpan? ReadTime(string? text)
+    {
+        var (number, unit) = text switch
+        {
+            null => ("", 0),
+            _ when text.EndsWith("ms", StringComparison.Ordinal) => (text[..^2], 1),
+            _ when text.EndsWith('s') => (text[..^1], 1000),
+            _ => ("", 0),
+        };
+        return double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var value) && value is > 0 and < 1e6 ? TimeSpan.FromMilliseconds(value * unit) : null;
     }
 
     private static UsageSum Of(UsageReport report, string name) => report.Groups.FirstOrDefault(group => group.Name == name)?.Sum ?? UsageSum.Nothing;
