@@ -182,7 +182,8 @@ async function startPenstock(upstream, more, config) {
     ...more,
   };
   for (const [name, value] of Object.entries(env)) if (value === null) delete env[name];
-  if (config) fs.writeFileSync(path.join(data, 'penstock.json'), JSON.stringify(config));
+  // A vendor's failure is told at once, and closes no target to the tests that follow, unless a suite says what is to happen.
+  fs.writeFileSync(path.join(data, 'penstock.json'), JSON.stringify({ routing: { retries: 0, breaker: 'off' }, ...config }));
   const child = run(dll, [], env, data);
   const said = await child.says(/Penstock is ready on (http:\/\/[^\s"]+)/);
   const url = `http://127.0.0.1:${new URL(said).port}`;

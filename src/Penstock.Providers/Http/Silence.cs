@@ -11,13 +11,14 @@ internal sealed class Silence : IDisposable
     private readonly TimeProvider _time;
     private readonly long _began;
     private TimeSpan _allowed;
+    private bool _endsAtTotal;
 
     /// <param name="stream">A whole answer has its first byte when it is done: only a stream's is waited for separately.</param>
     public Silence(CallTimeouts timeouts, bool stream, TimeProvider time, CancellationToken ct)
     {
         (_timeouts, _time, _began) = (timeouts, time, time.GetTimestamp());
         _allowed = stream ? timeouts.FirstByte : timeouts.Idle;
-        _timeout = new CancellationTokenSource(Least(_allowed, timeouts.Total), time);
+        _timeout = new CancellationTokenSource(Next(timeouts.Total), time);
         _either = CancellationTokenSource.CreateLinkedTokenSource(ct, _timeout.Token);
     }
 
@@ -30,10 +31,11 @@ internal sealed class Silence : IDisposable
     {
         _allowed = _timeouts.Idle;
         var left = _timeouts.Total - _time.GetElapsedTime(_began);
-        _timeout.CancelAfter(left > TimeSpan.Zero ? Least(_allowed, left) : TimeSpan.Zero);
+        _timeout.CancelAfter(Next(left > TimeSpan.Zero ? left : TimeSpan.Zero));
     }
 
-    public ProviderException Fault(string provider) => _time.GetElapsedTime(_began) >= _timeouts.Total
+    // A timer may fire a little early, so no clock is asked which time is over.
+    public ProviderException Fault(string provider) => _endsAtTotal
         ? new(ProviderFault.TimedOut, $"Provider '{provider}' did not finish within {_timeouts.Total.TotalSeconds:0.#} s.")
         : new(ProviderFault.TimedOut, $"Provider '{provider}' was silent for {_allowed.TotalSeconds:0.#} s.");
 
@@ -43,5 +45,9 @@ internal sealed class Silence : IDisposable
         _timeout.Dispose();
     }
 
-    private static TimeSpan Least(TimeSpan one, TimeSpan other) => one < other ? one : other;
+    private TimeSpan Next(TimeSpan left)
+    {
+        _endsAtTotal = left <= _allowed;
+        return _endsAtTotal ? left : _allowed;
+    }
 }

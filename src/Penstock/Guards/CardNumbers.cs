@@ -13,8 +13,8 @@ internal static class CardNumbers
     {
         var symbols = window.Symbols;
         if (!char.IsAsciiDigit(symbols[0]) || Fold.IsWord(window.Previous)) return Finding.None;
-        // The digits of a fraction.
-        if (window.Previous is '.' or ',' && char.IsAsciiDigit(window.Before)) return Finding.None;
+        // The digits of a fraction. Behind a comma they are more likely the next field of a line.
+        if (window.Previous is '.' && char.IsAsciiDigit(window.Before)) return Finding.None;
 
         Span<char> digits = stackalloc char[Longest];
         Span<int> ends = stackalloc int[Longest + 1];

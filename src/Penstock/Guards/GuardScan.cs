@@ -85,6 +85,8 @@ internal sealed class GuardScan(GuardRules rules, GuardTally tally)
             }
 
             Step(symbols, at, Math.Max(length, 1));
+            // What comes next stands behind what is shown, and not behind what was.
+            if (rule is { Action: GuardAction.Mask }) (_before, _previous) = (rule.Replacement[^2], rule.Replacement[^1]);
             at += Math.Max(length, 1);
         }
 

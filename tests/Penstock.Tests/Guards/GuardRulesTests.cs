@@ -18,6 +18,9 @@ public sealed class GuardRulesTests
     [InlineData("6304000000000000", "[CARD]")]
     [InlineData("4111 1111 1111 1111 123", "[CARD] 123")]
     [InlineData("卡号4111111111111111已用", "卡号[CARD]已用")]
+    [InlineData("7,4111111111111111,x", "7,[CARD],x")]
+    [InlineData("378282246310005,378282246310005", "[CARD],[CARD]")]
+    [InlineData("378282246310005.378282246310005", "[CARD].[CARD]")]
     public void A_card_is_found(string text, string shown) => Assert.Equal(shown, Guarded.Whole(text));
 
     [Theory]
