@@ -35,8 +35,10 @@ internal sealed class ToolEndpoints(Admission admission, KeyRing keys, ToolBox t
 
     private async Task CallAsync(HttpContext http)
     {
-        await using var passage = await admission.AdmitAsync(http, Scopes.None);
         var name = (string)http.Request.RouteValues["name"]!;
+        // What the key may not call counts for nothing, and nothing of what is sent is read.
+        _ = tools.Find(await keys.AuthenticateAsync(http), name);
+        await using var passage = await admission.AdmitAsync(http, Scopes.None);
         var call = new ToolCall
         {
             Http = http,

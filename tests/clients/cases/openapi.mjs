@@ -24,7 +24,7 @@ const nativeTools = [
 ];
 
 const templates = [
-  { why: 'the template has no user\'s part', broken: (body) => body.template !== undefined && body.messages === undefined },
+  { why: 'the template has no user\'s part', broken: (body) => body.template !== undefined && !list(body.messages).some((message) => message.role !== 'system') },
   { why: 'a variable that the template lacks', broken: (body) => Object.keys(body.variables ?? {}).some((name) => !['tone', 'subject'].includes(name)) },
   { why: 'a value that is too long', broken: (body) => Object.values(body.variables ?? {}).some((value) => [...value].length > 200) },
 ];
@@ -85,6 +85,7 @@ export const open = {
   createMessage: "Anthropic's beta fields, blocks and tools pass as they came",
   countMessageTokens: 'the same body as createMessage',
   mcp: 'what a message may hold is the protocol\'s to say',
+  callTool: 'what a tool takes is its own schema\'s to say',
 };
 
 /** Members that every target has a word for, but for `n`, logprobs and the like. */
@@ -101,7 +102,9 @@ export const unseen = {
   402: 'budgets have a suite of their own, budgets.test.mjs',
   409: 'needs another server that runs the same request, or a key that was turned; held by the tests of the idempotency slice',
   500: 'a bug; none may be found',
-  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget', 'listPrompts', 'addPrompt', 'getPrompt', 'moveLabel', 'rollBackLabel', 'mcp'],
+  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget', 'listPrompts', 'addPrompt', 'getPrompt', 'moveLabel', 'rollBackLabel', 'mcp', 'listTargets', 'listTools', 'callTool', 'putProviderKey', 'getProviderKey', 'deleteProviderKey', 'putTenantProviderKey', 'getTenantProviderKey', 'deleteTenantProviderKey'],
+  502: ['callTool'],
+  504: ['callTool'],
 };
 
 /** What is excused above and can be brought about all the same. */
@@ -185,6 +188,9 @@ export const examples = {
   summarise: [{ text: 'Water flows. It turns a wheel.' }, { text: 'Water flows.', sentences: 1, model: GPT, template: 'summarise' }, { text: 'Water flows.', model: 'local', template: 'summarise:production' }, { text: 'Water flows.', model: 'simulated', sentences: 20 }],
   summarize: [{ text: 'Water flows. It turns a wheel.' }, { text: 'Water flows.', sentences: 1, model: CLAUDE }, { text: 'Water flows.', model: 'local' }],
   extract: [{ text: 'My name is Ann Lee.', fields: ['name'] }, { text: 'Paris', fields: { city: 'Which city.' }, model: GPT, template: 'extract' }, { text: 'Paris', schema: CITY, model: CLAUDE }, { text: 'On 2026-12-01.', fields: ['date', 'name'], model: 'local' }, { text: 'Paris', schema: CITY, model: 'simulated' }],
+  putProviderKey: [{ apiKey: 'sk-a-key-at-a-provider' }],
+  putTenantProviderKey: [{ apiKey: 'sk-a-key-at-a-provider' }],
+  callTool: [{ expression: '1 + 1' }],
   addPrompt: [{ source: SOURCES[0] }, { source: SOURCES[1], label: 'staging', reason: 'to see' }],
   moveLabel: [{ version: 'summarise:production' }, { version: 'summarise:production', reason: 'to see' }],
   rollBackLabel: [{ reason: 'to see' }, {}],

@@ -18,7 +18,8 @@ const AT_ONCE = 8;
 const VALID = 16;
 const CHANGED = Number(process.env.PENSTOCK_CHANGES ?? 54);
 const SUCCESS = { createKey: 201, deleteBudget: 404, addPrompt: undefined, rollBackLabel: undefined };
-const PATH = { model: 'fast', name: 'summarise', label: 'staging' };
+const PATH = { model: 'fast', name: 'summarise', label: 'staging', provider: 'spare' };
+const pathOf = (id) => (id === 'callTool' ? { ...PATH, name: 'calculator' } : PATH);
 const EVERY_SCOPE = ['ai:complete', 'ai:embed', 'agent:run', 'admin', 'operator'];
 
 const text = fs.readFileSync(COMMITTED, 'utf8');
@@ -33,7 +34,8 @@ let exchanges;
 let keys;
 before(async () => {
   if (serverOnly.skip) return;
-  session = await start();
+  // A provider that nobody calls: a key that is stored for it is no other test's.
+  session = await start({ config: { providers: { spare: { kind: 'openai', baseUrl: 'http://127.0.0.1:9/v1' } } } });
   keys = await makeKeys();
   exchanges = await exchangeAll(await cases());
   await note(exchanges);
@@ -125,14 +127,19 @@ function summary(found) {
 
 // ---- the requests -----------------------------------------------------------------------------------------------------------
 
+const TOOLS = { scopes: ['ai:complete', 'tool:call'] };
+
+/** Who runs agents runs their tools. */
+const held = (scopes) => (scopes.includes('agent:run') ? [...scopes, 'tool:call'] : scopes);
+
 async function makeKeys() {
   const fast = { requestsPerSecond: 1_000_000, burst: 1_000_000 };
   const make = async (fields) => {
     const made = await session.createKey({ scopes: ['ai:complete', 'ai:embed'], ...fast, ...fields });
-    return { text: made.apiKey, id: made.keyId, auth: fields.auth === undefined ? made.scopes : fields.auth };
+    return { text: made.apiKey, id: made.keyId, auth: fields.auth === undefined ? held(made.scopes) : fields.auth };
   };
   const of = {};
-  for (const id of contract.operations.keys()) of[id] = await make({});
+  for (const id of contract.operations.keys()) of[id] = await make(id === 'callTool' ? TOOLS : {});
   const dies = Date.now() + 2_000;
   const expired = { ...(await make({ expiresAt: new Date(dies).toISOString() })), auth: null };
   const admin = await make({ scopes: EVERY_SCOPE });
@@ -143,10 +150,11 @@ async function makeKeys() {
   const made = {
     of, admin, revoked, expired, spare,
     bare: await make({ scopes: ['agent:run'] }),
+    embeds: await make({ scopes: ['ai:embed'] }),
     tenantAdmin: await make({ scopes: ['admin', 'ai:complete'], tenant: 'acme' }),
     lesser: await make({ scopes: ['admin'] }),
     picky: await make({ models: ['no-such-model'] }),
-    slow: Object.fromEntries(await Promise.all([...contract.operations.keys()].map(async (id) => [id, await make({ requestsPerSecond: 0.001, burst: 1 })]))),
+    slow: Object.fromEntries(await Promise.all([...contract.operations.keys()].map(async (id) => [id, await make({ requestsPerSecond: 0.001, burst: 1, ...(id === 'callTool' ? TOOLS : {}) })]))),
   };
   for (const source of SOURCES.slice(0, 2)) assert.equal((await session.post('/v1/prompts', { source, label: 'canary' }, admin.text)).status, 201);
   await until(() => assert.ok(Date.now() > dies), 5_000);
@@ -155,14 +163,15 @@ async function makeKeys() {
 
 async function cases() {
   const all = [...plain(), ...keyed(), ...queries(), ...failures().map((one) => ({ ...one, body: JSON.stringify(one.body) }))];
-  for (const operation of contract.operations.values()) if (operation.bodySchema) all.push(...bodies(operation));
+  // What a tool takes its own schema says, and its own tests hold.
+  for (const operation of contract.operations.values()) if (operation.bodySchema && operation.id !== 'callTool') all.push(...bodies(operation));
   return all;
 }
 
 /** What needs no body, written by hand. */
 function plain() {
   const some = [];
-  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts', 'listPrompts']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
+  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts', 'listPrompts', 'listTargets', 'listTools']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
   for (const [name, status] of [['summarise', 200], ['summarise:production', 200], ['greeting', 200], ['nobody', 404], ['summarise@00000000', 404], ['No such', 400]]) some.push({ operation: 'getPrompt', label: name, path: { name }, status });
   const greeting = { name: 'greeting', label: 'canary' };
   const named = { operation: 'rollBackLabel', path: greeting, headers: { 'idempotency-key': 'one step back' } };
@@ -173,6 +182,14 @@ function plain() {
   some.push({ operation: 'mcp', label: 'no such method', body: JSON.stringify(modern), headers: { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'no/such' }, status: 404 });
   some.push({ operation: 'moveLabel', label: 'from another place', path: PATH, body: JSON.stringify({ version: 'summarise:production', expected: '00000000' }), status: 409 });
   some.push({ operation: 'moveLabel', label: 'to nowhere', path: PATH, body: JSON.stringify({ version: '00000000' }), status: 404 });
+  some.push({ operation: 'callTool', label: 'no such tool', path: { name: 'nothing' }, body: '{}', status: 404 }, { operation: 'callTool', label: 'what a tool will not do', path: { name: 'search' }, body: JSON.stringify({ query: 'water' }), status: 422 });
+  for (const [kind, path] of [['ProviderKey', { id: keys.spare[7].id, provider: 'spare' }], ['TenantProviderKey', { provider: 'spare' }]]) {
+    const removed = { operation: `delete${kind}`, label: 'that is stored', path, status: 204 };
+    for (const verb of ['get', 'delete']) some.push({ operation: `${verb}${kind}`, label: 'that is not there', path: { ...path, provider: 'openai' }, status: 404 });
+    some.push({ operation: `put${kind}`, label: 'one to look at', path, body: JSON.stringify(examples[`put${kind}`][0]), then: { operation: `get${kind}`, label: 'that is stored', path, status: 200, then: removed } });
+    for (const verb of ['get', 'delete', 'put']) some.push({ operation: `${verb}${kind}`, label: 'no provider', path: { ...path, provider: 'no such' }, body: verb === 'put' ? JSON.stringify(examples[`put${kind}`][0]) : undefined, status: 400 });
+  }
+  some.push({ operation: 'putProviderKey', label: 'of no key', path: { id: '0123456789abcdef', provider: 'spare' }, body: JSON.stringify(examples.putProviderKey[0]), status: 404 });
   const anthropic = { 'anthropic-version': '2023-06-01' };
   some.push({ operation: 'listModels', label: "in Anthropic's shape", headers: anthropic, status: 200 });
   for (const model of [GPT, CLAUDE, 'fast', 'local']) some.push({ operation: 'getModel', label: model, path: { model }, status: 200 }, { operation: 'getModel', label: `${model} in Anthropic's shape`, path: { model }, headers: anthropic, status: 200 });
@@ -207,7 +224,7 @@ function keyed() {
   const some = [];
   for (const { id, bodySchema, operation, scopes } of contract.operations.values()) {
     const body = bodySchema ? JSON.stringify(examples[id][0]) : undefined;
-    const one = { operation: id, body, path: { ...PATH, id: keys.spare[5].id } };
+    const one = { operation: id, body, path: { ...pathOf(id), id: keys.spare[5].id } };
     const good = keyOf(id);
     for (const [label, headers] of [
       ['no key', {}], ['an empty key', { authorization: 'Bearer ' }], ['a malformed key', { authorization: 'Bearer sk-proj-abc' }], ['another scheme', { authorization: 'Basic dXNlcjpwYXNz' }],
@@ -215,10 +232,11 @@ function keyed() {
     ]) some.push({ ...one, label, headers, key: { text: null, auth: null } });
     for (const key of [keys.revoked, keys.expired]) some.push({ ...one, label: 'a dead key', key });
     if (id !== 'revokeKey') some.push({ ...one, label: 'the other header', headers: { 'x-api-key': good.text }, key: { text: null, auth: good.auth } });
-    if (scopes?.length) some.push({ ...one, label: 'a key without the scope', key: keys.bare }, { ...one, label: 'another key without the scope', key: { ...keys.of[id], auth: keys.of[id].auth.filter((scope) => !scopes.includes(scope)), text: scopes[0] === 'admin' ? keys.of[id].text : keys.bare.text } });
+    const bare = id === 'callTool' ? keys.embeds : keys.bare;
+    if (scopes?.length) some.push({ ...one, label: 'a key without the scope', key: bare }, { ...one, label: 'another key without the scope', key: { ...keys.of[id], auth: keys.of[id].auth.filter((scope) => !scopes.includes(scope)), text: scopes[0] === 'admin' ? keys.of[id].text : bare.text } });
     if (operation.responses['429']) {
       some.push({ ...one, label: 'the last within the limit', key: keys.slow[id], then: { ...one, label: 'beyond the limit', key: keys.slow[id], status: 429 } });
-      const chosen = bodySchema && 'model' in contract.resolve(bodySchema).properties;
+      const chosen = bodySchema && 'model' in (contract.resolve(bodySchema).properties ?? {});
       if (chosen && id !== 'ask') {
         const other = JSON.stringify({ ...examples[id][0], model: 'simulated' });
         some.push({ ...one, label: 'a model the key may not use', body: other, key: keys.picky, status: 403 });
@@ -228,7 +246,7 @@ function keyed() {
     const conversation = operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Conversation'));
     if (operation.responses['422'] && id !== 'rollBackLabel') {
       const named = (name) => ({ 'idempotency-key': name });
-      for (const name of ['a', ' ~', 'x'.repeat(255), 'x'.repeat(256)]) some.push({ ...one, label: `a name of ${name.length}`, path: { ...PATH, id: keys.spare[4].id }, headers: named(`${id}${name}`.slice(-name.length)) });
+      for (const name of ['a', ' ~', 'x'.repeat(255), 'x'.repeat(256)]) some.push({ ...one, label: `a name of ${name.length}`, path: { ...pathOf(id), id: keys.spare[4].id }, headers: named(`${id}${name}`.slice(-name.length)) });
       some.push({ ...one, label: 'a name', headers: named(id), then: { ...one, label: 'the name of another request', body: `${body} `, headers: named(id), status: 422 } });
     }
     if (operation.parameters?.some((parameter) => parameter.$ref?.endsWith('/Cache'))) {
@@ -267,7 +285,7 @@ function queries() {
 
 /** Examples, bodies made from the schema, and both with one thing changed. */
 function bodies({ id, bodySchema, pointer }) {
-  const some = examples[id].map((body, index) => ({ operation: id, label: `example ${index}`, body: JSON.stringify(body), status: id in SUCCESS ? SUCCESS[id] : 200, path: PATH }));
+  const some = examples[id].map((body, index) => ({ operation: id, label: `example ${index}`, body: JSON.stringify(body), status: id in SUCCESS ? SUCCESS[id] : 200, path: { ...PATH, id: keys.spare[6].id } }));
   const made = [];
   for (let tries = 0; made.length < VALID && tries < VALID * 60; tries++) {
     const fill = made.length < 2 ? 'minimal' : made.length < VALID / 2 ? 'maximal' : 'random';
@@ -275,14 +293,14 @@ function bodies({ id, bodySchema, pointer }) {
     if (!contract.objection({ operation: id, body: JSON.stringify(body) })) made.push({ label: `${fill} ${made.length}`, body });
   }
   assert.ok(made.length >= VALID / 2, `${id}: only ${made.length} valid bodies could be made from ${pointer}`);
-  some.push(...made.map(({ label, body }) => ({ operation: id, label, body: JSON.stringify(body), path: PATH })));
+  some.push(...made.map(({ label, body }) => ({ operation: id, label, body: JSON.stringify(body), path: { ...PATH, id: keys.spare[6].id } })));
   if ('maxTokens' in (made[4]?.body ?? {}) || 'graceSeconds' in examples[id][0]) some.push({ operation: id, label: 'a whole number with a fraction of nothing', body: JSON.stringify({ ...examples[id][0], [id === 'rotateKey' ? 'graceSeconds' : 'maxTokens']: 20 }).replace(/(Seconds|Tokens)":20/, '$1":20.0') });
 
   const changed = new Map();
   const bases = [...examples[id].filter((body) => JSON.stringify(body).length < 4000), ...made.slice(2, 6).map(({ body }) => body)].map((body) => JSON.parse(JSON.stringify(body)));
   for (const base of bases) for (const change of generator.changes(bodySchema, base)) changed.set(JSON.stringify(change.value), { ...change, base });
   const [first, others] = [[...changed.values()].filter((change) => change.first), [...changed.values()].filter((change) => !change.first)];
-  for (const { label, value } of [...roll.shuffled(first).slice(0, CHANGED / 2), ...roll.shuffled(others)].slice(0, CHANGED)) some.push({ operation: id, label, body: JSON.stringify(value), path: PATH });
+  for (const { label, value } of [...roll.shuffled(first).slice(0, CHANGED / 2), ...roll.shuffled(others)].slice(0, CHANGED)) some.push({ operation: id, label, body: JSON.stringify(value), path: { ...PATH, id: keys.spare[6].id } });
   return some;
 }
 
@@ -295,7 +313,7 @@ function pinned(id, body, fill, crossing) {
   }
   if (fill === 'minimal' && body.model === undefined) return body;
   if (id === 'putBudget' || id === 'deleteBudget') Object.assign(body, { scope: 'user', name: 'nobody' }, 'limit' in body ? { limit: 5000 } : {}, 'timeZone' in body ? { timeZone: 'Europe/Zurich' } : {});
-  else if (!['createKey', 'rotateKey', 'addPrompt', 'moveLabel', 'rollBackLabel', 'mcp'].includes(id)) body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
+  else if (!['createKey', 'rotateKey', 'addPrompt', 'moveLabel', 'rollBackLabel', 'mcp', 'putProviderKey', 'putTenantProviderKey'].includes(id)) body.model = ['createEmbedding', 'embed'].includes(id) ? 'simulated' : crossing ? 'simulated' : roll.pick(['simulated', 'simulated/3x0', 'local']);
   if (body.dimensions > 64) body.dimensions = roll.pick([64, 65_536]);
   return agreed(body);
 }
