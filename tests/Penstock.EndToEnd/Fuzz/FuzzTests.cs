@@ -45,11 +45,7 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
             """{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}""",
             """{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"classify","arguments":{"text":"the river is high","labels":["flood","drought"],"model":"gpt-4o-mini"}}}""",
         ],
-        ["/v1/prompts"] = [Greeting.Source("Greet whoever writes."), Greeting.Source("Greet whoever writes.
-
-=== user ===
-
-Hello.")],
+        ["/v1/prompts"] = [Greeting.Source("Greet whoever writes."), Greeting.Source("Greet whoever writes.\n\n=== user ===\n\nHello.")],
         ["/v1/prompts/{name}/labels/{label}/rollback"] = ["""{"reason":"it was better before"}"""],
         ["/v1/tools/{name}"] = ["""{"expression":"(1 + x) * max(2, 3) ^ 2","variables":{"x":1.5}}""", """{"expression":"1"}"""],
         ["/ai"] = ["""{"prompt":"hi","model":"fast","system":"s"}"""],
