@@ -16,10 +16,11 @@ public sealed class FailoverTests(FailoverTests.Failing platform, ITestOutputHel
     private const double MostCallsPerItem = 1.2;
 
     [Theory]
-    [InlineData("shy", "gpt-4o-mini", "[[flaky:429:percent=50:on=gpt-4o-mini]]")]
-    [InlineData("timed", "gpt-4.1-mini", "[[flaky:429:percent=50:retry-after=1:on=gpt-4.1-mini]]")]
-    [InlineData("torn", "gpt-4.1", "[[flaky:500:percent=50:on=gpt-4.1]]")]
-    public async Task A_provider_that_fails_every_other_call_is_covered_by_another_and_is_not_stormed(string alias, string model, string marker)
+    [InlineData("shy", "gpt-4o-mini", "[[flaky:429:percent=50:on=gpt-4o-mini]]", MostCallsPerItem)]
+    [InlineData("timed", "gpt-4.1-mini", "[[flaky:429:percent=50:retry-after=1:on=gpt-4.1-mini]]", MostCallsPerItem)]
+    // A circuit opens at five failures in a row, which chance brings now and then; while it is closed, half of the items take a second call, to the other target.
+    [InlineData("torn", "gpt-4.1", "[[flaky:500:percent=50:on=gpt-4.1]]", 1.6)]
+    public async Task A_provider_that_fails_every_other_call_is_covered_by_another_and_is_not_stormed(string alias, string model, string marker, double most)
     {
         var (results, calls) = await RunAsync(alias, marker, 600);
 
@@ -27,7 +28,7 @@ public sealed class FailoverTests(FailoverTests.Failing platform, ITestOutputHel
         output.WriteLine($"{alias}: {answered} of {results.Count} answered, {calls.Count} calls, {calls.Count(call => call.Model == model)} of them at the first target, {calls.Count(call => call.Status >= 400)} failed");
         Assert.True(answered >= results.Count * 0.99, $"{answered} of {results.Count} answered");
         Assert.InRange(calls.Count(call => call.Model == model), 1, results.Count * MostCallsPerItem);
-        Assert.InRange(calls.Count, results.Count, results.Count * MostCallsPerItem);
+        Assert.InRange(calls.Count, results.Count, results.Count * most);
         Assert.Contains(calls, call => call is { Model: "claude-haiku-4-5", Path: "/v1/messages", Status: 200 });
     }
 
