@@ -36,8 +36,8 @@ internal sealed class ToolEndpoints(Admission admission, KeyRing keys, ToolBox t
     private async Task CallAsync(HttpContext http)
     {
         var name = (string)http.Request.RouteValues["name"]!;
-        // What the key may not call counts for nothing, and nothing of what is sent is read.
-        _ = tools.Find(await keys.AuthenticateAsync(http), name);
+        // Before anything is counted or read.
+        ToolBox.CheckScope(await keys.AuthenticateAsync(http));
         await using var passage = await admission.AdmitAsync(http, Scopes.None);
         var call = new ToolCall
         {
