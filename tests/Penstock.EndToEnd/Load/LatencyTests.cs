@@ -38,7 +38,8 @@ public sealed class LatencyTests(Platform platform, ITestOutputHelper output) : 
         {
             var taken = new List<double>();
             for (var number = 0; number < 40; number++) taken.Add(await FirstTokenAsync(api, $"[[silent:100]] {number}"));
-            Assert.All(taken, each => Assert.True(each >= 99, $"{each} ms is less than the provider took"));
+            // A control that the fake was waited for; a timer may fire a little early.
+            Assert.All(taken, each => Assert.True(each >= 90, $"{each} ms is less than the provider took"));
             return taken;
         });
     }
