@@ -1,25 +1,13 @@
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Headers;
+using Penstock.Http;
 
 namespace Penstock.Alerts;
 
 /// <summary>Sends to the operator's own URLs. Nothing is followed, and of the answer only the status is read.</summary>
 internal sealed class AlertHttp : IDisposable
 {
-    private readonly HttpMessageInvoker _connections = new(new SocketsHttpHandler
-    {
-        ConnectTimeout = TimeSpan.FromSeconds(5),
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        UseProxy = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ActivityHeadersPropagator = null,
-        // The body is nobody's business here: a connection whose answer is longer than this is closed and not used again.
-        MaxResponseDrainSize = 16 * 1024,
-        ResponseDrainTimeout = TimeSpan.FromMilliseconds(200),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-    });
+    private readonly HttpMessageInvoker _connections = new(PlainConnections.Create());
 
     /// <summary>Completes with an answer of 2xx.</summary>
     /// <exception cref="NotSentException">It was any other, or none came.</exception>

@@ -35,10 +35,8 @@ internal sealed class ToolEndpoints(Admission admission, KeyRing keys, ToolBox t
 
     private async Task CallAsync(HttpContext http)
     {
+        await using var passage = await admission.AdmitAsync(http, Scopes.CallTools);
         var name = (string)http.Request.RouteValues["name"]!;
-        // Before anything is counted or read.
-        ToolBox.CheckScope(await keys.AuthenticateAsync(http));
-        await using var passage = await admission.AdmitAsync(http, Scopes.None);
         var call = new ToolCall
         {
             Http = http,

@@ -77,5 +77,8 @@ public sealed record Caller(KeyRecord Key)
 
     public TenantId Tenant => Key.Tenant;
     public ProjectId Project => Key.Project;
-    public bool Has(Scopes scope) => (Key.Scopes & scope) == scope;
+    public bool Has(Scopes scope) => (Held & scope) == scope;
+
+    /// <summary>Who runs agents runs their tools.</summary>
+    private Scopes Held => Key.Scopes.HasFlag(Scopes.RunAgents) ? Key.Scopes | Scopes.CallTools : Key.Scopes;
 }

@@ -13,13 +13,6 @@ internal sealed class ToolBox(IEnumerable<ITool> builtIn, ToolSection section, E
     /// <summary>What this caller may call now, by name.</summary>
     public IReadOnlyList<ITool> For(Caller caller) => [.. Now().Where(tool => Why(caller, tool.Spec) is null).OrderBy(tool => tool.Spec.Name, StringComparer.Ordinal)];
 
-    /// <summary>Throws 403 for a key that may call no tool at all.</summary>
-    public static void CheckScope(Caller caller)
-    {
-        if (MayCall(caller)) return;
-        throw new RefusedException(new Refusal(RefusalKind.Forbidden, "missing_scope", $"Key '{caller.Key.Id}' lacks the scope '{string.Join(' ', ScopeNames.Of(Scopes.CallTools))}'. Ask an admin for a key that has it."));
-    }
-
     /// <summary>Throws 404 that names what there is, and 403 where the key may not call it.</summary>
     public ITool Find(Caller caller, string name)
     {
@@ -32,14 +25,11 @@ internal sealed class ToolBox(IEnumerable<ITool> builtIn, ToolSection section, E
     private static Refusal? Why(Caller caller, ToolSpec tool)
     {
         var key = caller.Key;
-        if (!MayCall(caller)) return Missing(key, Scopes.CallTools, tool);
+        if (!caller.Has(Scopes.CallTools)) return Missing(key, Scopes.CallTools, tool);
         if (!caller.Has(tool.Needs)) return Missing(key, tool.Needs, tool);
         var listed = key.Tools.Count == 0 ? tool.Kind == ToolKind.BuiltIn : key.Tools.Any(pattern => NamePattern.Fits(pattern, tool.Name));
         return listed ? null : new Refusal(RefusalKind.Forbidden, "tool_not_allowed", $"Key '{key.Id}' may not call the tool '{tool.Name}'. Ask an admin for a key whose 'tools' name it.");
     }
-
-    /// <summary>Who runs agents runs their tools.</summary>
-    private static bool MayCall(Caller caller) => caller.Has(Scopes.CallTools) || caller.Has(Scopes.RunAgents);
 
     private IEnumerable<ITool> Now()
     {

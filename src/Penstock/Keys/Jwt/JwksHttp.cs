@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Penstock.Configuration;
+using Penstock.Http;
 using Penstock.Kernel;
 
 namespace Penstock.Keys.Jwt;
@@ -21,18 +22,7 @@ internal sealed class JwksHttp(TimeProvider time) : IDisposable
 
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
 
-    private readonly HttpMessageInvoker _connections = new(new SocketsHttpHandler
-    {
-        ConnectTimeout = TimeSpan.FromSeconds(3),
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        UseProxy = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ActivityHeadersPropagator = null,
-        MaxResponseDrainSize = 16 * 1024,
-        ResponseDrainTimeout = TimeSpan.FromMilliseconds(200),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-    });
+    private readonly HttpMessageInvoker _connections = new(PlainConnections.Create());
 
     /// <summary>Its usable keys; throws <see cref="IssuerUnreachableException"/>.</summary>
     /// <param name="jwksUrl">Where they are; null to ask the issuer (OpenID Connect Discovery 1.0, section 4).</param>

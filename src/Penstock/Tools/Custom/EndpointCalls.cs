@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.Net;
 using System.Net.Http.Headers;
 using System.Text.Json;
 using Penstock.Http;
@@ -13,19 +12,7 @@ internal sealed class EndpointCalls(TimeProvider time) : IDisposable
 {
     private const int LongestReason = 500;
 
-    private readonly HttpMessageInvoker _connections = new(new SocketsHttpHandler
-    {
-        ConnectTimeout = TimeSpan.FromSeconds(5),
-        AllowAutoRedirect = false,
-        UseCookies = false,
-        UseProxy = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ActivityHeadersPropagator = null,
-        MaxResponseHeadersLength = 64,
-        MaxResponseDrainSize = 16 * 1024,
-        ResponseDrainTimeout = TimeSpan.FromMilliseconds(200),
-        PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-    });
+    private readonly HttpMessageInvoker _connections = new(PlainConnections.Create());
 
     public async Task<JsonElement> CallAsync(EndpointOptions tool, ToolCall call, CancellationToken ct)
     {

@@ -1,8 +1,8 @@
-using System.Net;
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
 using ModelContextProtocol.Client;
 using ModelContextProtocol.Protocol;
+using Penstock.Http;
 
 namespace Penstock.Tools.Mcp;
 
@@ -80,17 +80,7 @@ internal sealed class McpSession : IAsyncDisposable
 
     private static HttpClientTransport Http(McpServerOptions options, ILoggerFactory logs)
     {
-        var connections = new SocketsHttpHandler
-        {
-            ConnectTimeout = TimeSpan.FromSeconds(5),
-            AllowAutoRedirect = false,
-            UseCookies = false,
-            UseProxy = false,
-            AutomaticDecompression = DecompressionMethods.None,
-            ActivityHeadersPropagator = null,
-            MaxResponseHeadersLength = 64,
-            PooledConnectionLifetime = TimeSpan.FromMinutes(5),
-        };
+        var connections = PlainConnections.Create();
         var http = new HttpClient(new BoundedAnswers(connections, options.MaxBytes)) { Timeout = Timeout.InfiniteTimeSpan };
         var settings = new HttpClientTransportOptions
         {
