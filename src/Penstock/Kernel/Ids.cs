@@ -35,6 +35,12 @@ public readonly record struct AttemptId(string Value)
     public override string ToString() => Value;
 }
 
+/// <summary>One run of an agent; <c>run_</c> and 24 hexadecimal digits.</summary>
+public readonly record struct RunId(string Value)
+{
+    public override string ToString() => Value;
+}
+
 /// <summary>Where ids and secrets come from. <paramref name="fill"/> is replaced by a seeded source in tests.</summary>
 public sealed class IdSource(IdSource.Fill? fill = null)
 {
