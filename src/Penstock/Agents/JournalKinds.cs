@@ -10,6 +10,7 @@ namespace Penstock.Agents;
 /// model.intent        op, attempt, model                 a model is about to be called; op is the seq of its first attempt's intent
 /// model.result        op, text, calls[id, name, arguments], finish, model, provider, inputTokens, outputTokens, cost, latencyMs, parts?
 /// model.failed        op, attempt, code, message, retry  retry: it is tried again
+/// answer.unfit        message                            why the last answer cannot stand; told to the model
 /// model.lost          op, attempt                        its worker died; what it may have cost stays booked
 /// tool.intent         call, name, effect, attempt, key   a tool is about to be called; key is the same for every attempt
 /// tool.result         call, name, output, cost, latencyMs
@@ -37,6 +38,7 @@ internal static class JournalKinds
     public const string ModelIntent = "model.intent";
     public const string ModelResult = "model.result";
     public const string ModelFailed = "model.failed";
+    public const string AnswerUnfit = "answer.unfit";
     public const string ModelLost = "model.lost";
     public const string ToolIntent = "tool.intent";
     public const string ToolResult = "tool.result";
