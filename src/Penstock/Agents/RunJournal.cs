@@ -59,7 +59,7 @@ internal sealed partial class RunJournal(IRunStore store, RunRecord record, RunS
         signals.Changed(record.Id);
     }
 
-    /// <summary>All that wait, up to and with the first that changes the head: what follows it would come too late.</summary>
+    /// <summary>All that wait, up to and with the first that gives the run back: what follows it would come too late.</summary>
     private List<Waiting> NextGroup()
     {
         var group = new List<Waiting>();
@@ -68,7 +68,7 @@ internal sealed partial class RunJournal(IRunStore store, RunRecord record, RunS
             while (_waiting.TryDequeue(out var next))
             {
                 group.Add(next);
-                if (next.Change is not null) break;
+                if (next.Change is { Status: not RunStatus.Running }) break;
             }
         }
 
@@ -93,7 +93,7 @@ internal sealed partial class RunJournal(IRunStore store, RunRecord record, RunS
             size += bytes;
         }
 
-        yield return (entries, group[^1].Change, folded);
+        yield return (entries, group.FindLast(waiting => waiting.Change is not null)?.Change, folded);
     }
 
     /// <summary>A write that failed may have happened: the very same is tried again, which changes nothing then.</summary>

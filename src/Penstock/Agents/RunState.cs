@@ -22,6 +22,7 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
     private readonly List<Said> _said = [];
     private readonly List<Said> _late = [];
     private readonly List<ToolTurn> _calls = [];
+    private Said? _asked;
     private string _lastFailure = NoFailure;
 
     /// <summary>Null before <see cref="JournalKinds.Started"/>.</summary>
@@ -31,6 +32,9 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
 
     /// <summary>Names of tools the client chose; null for all of the definition's.</summary>
     public IReadOnlyList<string>? Chosen { get; private set; }
+
+    /// <summary>What the token that started the run allowed; null where a stored key did, which is asked anew.</summary>
+    public JsonElement? Authority { get; private set; }
 
     public List<RunDocument> Documents { get; } = [];
 
@@ -88,6 +92,13 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
         NextSeq = entry.Seq + 1;
     }
 
+    /// <summary>For a journal that cannot be folded: what comes next is appended all the same.</summary>
+    public void SkipTo(long seq)
+    {
+        NextSeq = seq;
+        _calls.Clear();
+    }
+
     private void Apply(JournalEntry entry, JsonElement body)
     {
         switch (entry.Kind)
@@ -132,8 +143,9 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
         StartedAt = entry.At;
         Definition = read(body.GetProperty("definition").GetRawText());
         Input = body.GetProperty("input").Clone();
+        if (body.TryGetProperty("authority", out var authority)) Authority = authority.Clone();
         if (body.TryGetProperty("tools", out var tools)) Chosen = [.. tools.EnumerateArray().Select(tool => tool.GetString()!)];
-        Say(entry.Seq, ChatRole.User, new TextPart(Input.ValueKind == JsonValueKind.String ? Input.GetString()! : Input.GetRawText()));
+        Say(_asked = Made(entry.Seq, ChatRole.User, [new TextPart(Input.ValueKind == JsonValueKind.String ? Input.GetString()! : Input.GetRawText())]));
     }
 
     /// <summary>The thread comes before what is asked now.</summary>
@@ -141,11 +153,10 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
     {
         HasRemembered = true;
         Facts = [.. body.GetProperty("facts").EnumerateArray().Select(fact => fact.GetString()!)];
-        var asked = _said.ToArray();
-        _said.Clear();
+        _said.Remove(_asked!);
         foreach (var message in body.GetProperty("messages").EnumerateArray())
             Say(seq, Text(message, "role") == "user" ? ChatRole.User : ChatRole.Assistant, new TextPart(Text(message, "text")!));
-        _said.AddRange(asked);
+        _said.Add(_asked!);
     }
 
     private void ApplyModel(JournalEntry entry, JsonElement body)
@@ -279,10 +290,11 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
         Pay(body);
         Model = null;
         var to = body.GetProperty("to").GetInt64();
-        var (first, kept) = (_said[0], _said.Where(said => said.Seq >= to).ToArray());
+        var kept = _said.Where(said => said.Seq >= to && said != _asked).ToArray();
         _said.Clear();
         Size = 0;
-        Say(first with { Seq = to });
+        // What is asked is never left out.
+        Say(_asked = _asked! with { Seq = to });
         Say(to, ChatRole.User, new TextPart($"What was said and done so far, in short:\n{Text(body, "text")}"));
         foreach (var said in kept) Say(said);
     }
