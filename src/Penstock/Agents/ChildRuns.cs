@@ -12,7 +12,7 @@ internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals
     /// <summary>How often a parent looks after its children by itself; they tell it when they end.</summary>
     public static readonly TimeSpan Look = TimeSpan.FromSeconds(30);
 
-    public Draft Start(OwnedRun run, ToolTurn call, JsonView arguments)
+    public static Draft Start(OwnedRun run, ToolTurn call, JsonView arguments)
     {
         var limits = run.State.Definition.Limits;
         var started = run.State.Children + run.State.Calls.Count(other => other.Phase == ToolPhase.AwaitsChild && other.Child is null);

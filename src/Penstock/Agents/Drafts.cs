@@ -277,18 +277,3 @@ internal static class Drafts
 /// <summary>What a model answered, booked.</summary>
 /// <param name="Thought">Reasoning with its signatures.</param>
 internal sealed record ModelAnswer(string Text, IReadOnlyList<ToolCallPart> Calls, IReadOnlyList<ChatPart> Thought, string Finish, string Model, string Provider, Receipt Receipt);
-
-/// <summary>Names as they stand in answers.</summary>
-internal static class RunNames
-{
-    public static string Of(RunStatus status) => status switch
-    {
-        RunStatus.Queued => "queued",
-        RunStatus.Running => "running",
-        RunStatus.Waiting => "waiting",
-        RunStatus.Completed => "completed",
-        RunStatus.Failed => "failed",
-        RunStatus.Cancelled => "cancelled",
-        _ => "dead",
-    };
-}

@@ -28,7 +28,7 @@ internal sealed partial class RunEnds(RunMemory memory, ChildRuns children, RunS
         await run.Journal.AppendAsync(drafts);
         var change = new RunChange { Status = status, EndedAt = Milliseconds(time.GetUtcNow()), Error = error?.Code, Steps = run.State.Steps };
         await run.Journal.AppendAsync([Drafts.Ended(status, run.State, output, error)], change);
-        LogEnded(run.Record.Id, run.Record.Agent, RunNames.Of(status), run.State.Steps, run.State.Cost.Usd, error?.Code);
+        LogEnded(run.Record.Id, run.Record.Agent, status, run.State.Steps, run.State.Cost, error?.Code);
         await children.TellAsync(run.Record, run.State, limit.Token);
         return true;
     }
@@ -37,11 +37,12 @@ internal sealed partial class RunEnds(RunMemory memory, ChildRuns children, RunS
     public async Task GiveBackAsync(OwnedRun run, RunStatus status, DateTimeOffset due, string? waitsFor)
     {
         await run.Journal.AppendAsync([], new RunChange { Status = status, WakeAt = Milliseconds(due), WaitsFor = waitsFor, Steps = run.State.Steps, Now = Milliseconds(time.GetUtcNow()), ClearCrashes = true });
+        LogGivenBack(run.Record.Id, status, waitsFor, due);
         signals.Wanted(run.Record.Id);
     }
 
     /// <summary>What a run waits for, for those who look.</summary>
-    public string WaitsFor(IReadOnlyList<ToolTurn> waiting) => waiting.Any(call => call.Phase == ToolPhase.AwaitsApproval) ? "approval"
+    public static string WaitsFor(IReadOnlyList<ToolTurn> waiting) => waiting.Any(call => call.Phase == ToolPhase.AwaitsApproval) ? "approval"
         : waiting.Any(call => call.Phase == ToolPhase.AwaitsOutcome) ? "outcome"
         : waiting.Any(call => call.Phase == ToolPhase.AwaitsChild) ? "child"
         : "timer";
@@ -52,6 +53,9 @@ internal sealed partial class RunEnds(RunMemory memory, ChildRuns children, RunS
 
     private static DateTimeOffset Milliseconds(DateTimeOffset at) => DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds());
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "run {Run} of agent {Agent} {Status} after {Steps} steps, cost {CostUsd} USD, error {Error}")]
-    private partial void LogEnded(RunId run, string agent, string status, int steps, decimal costUsd, string? error);
+    [LoggerMessage(Level = LogLevel.Information, Message = "run {Run} is {Status}, for {What}, and due at {Due}")]
+    private partial void LogGivenBack(RunId run, RunStatus status, string? what, DateTimeOffset due);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "run {Run} of agent {Agent} {Status} after {Steps} steps, cost {Cost}, error {Error}")]
+    private partial void LogEnded(RunId run, string agent, RunStatus status, int steps, Money cost, string? error);
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Microsoft.Extensions.Logging;
 using Penstock.Kernel;
 
 namespace Penstock.Agents;
@@ -14,7 +13,7 @@ namespace Penstock.Agents;
 /// </code>
 /// It keeps nothing beside the journal: a worker that dies is followed by one that reads on.
 /// </summary>
-internal sealed partial class RunMachine(IRunStore store, ModelStep model, ToolStep tools, RunCallers callers, RunEnds ends, TimeProvider time, ILogger<RunMachine> log)
+internal sealed class RunMachine(IRunStore store, ModelStep model, ToolStep tools, RunCallers callers, RunEnds ends, TimeProvider time)
 {
     private const int MostUnfit = 2;
     private const int Page = 1_000;
@@ -112,7 +111,7 @@ internal sealed partial class RunMachine(IRunStore store, ModelStep model, ToolS
         }
     }
 
-    private Draft? Decision(RunState state, InboxItem item, ToolPhase phase, string kind)
+    private static Draft? Decision(RunState state, InboxItem item, ToolPhase phase, string kind)
     {
         using var body = JsonDocument.Parse(item.Body);
         var call = body.RootElement.GetProperty("call").GetString();
@@ -142,13 +141,9 @@ internal sealed partial class RunMachine(IRunStore store, ModelStep model, ToolS
         var waiting = run.State.Calls.Where(call => call.Phase != ToolPhase.Done).ToArray();
         var now = time.GetUtcNow();
         var due = waiting.Min(call => call.Phase == ToolPhase.AwaitsChild ? now + ChildRuns.Look : call.Until!.Value);
-        LogWaits(run.Record.Id, ends.WaitsFor(waiting), due);
-        await ends.GiveBackAsync(run, RunStatus.Waiting, due, ends.WaitsFor(waiting));
+        await ends.GiveBackAsync(run, RunStatus.Waiting, due, RunEnds.WaitsFor(waiting));
         return true;
     }
 
     private static Refusal Limit(string code, FormattableString what) => new(RefusalKind.Unprocessable, code, $"The run was ended by {FormattableString.Invariant(what)}.");
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "run {Run} waits for {What} until {Due}")]
-    private partial void LogWaits(RunId run, string what, DateTimeOffset due);
 }

@@ -1,5 +1,4 @@
 using Penstock.Gateway;
-using Penstock.Tools;
 
 namespace Penstock.Agents;
 

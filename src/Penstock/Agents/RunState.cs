@@ -1,7 +1,6 @@
 using System.Text.Json;
 using Penstock.Gateway;
 using Penstock.Kernel;
-using Penstock.Tools;
 
 namespace Penstock.Agents;
 
@@ -253,7 +252,7 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
         if (_calls.TrueForAll(turn => turn.Phase == ToolPhase.Done)) SayOutcomes(entry.Seq);
     }
 
-    private void Decide(ToolTurn call, JsonElement body)
+    private static void Decide(ToolTurn call, JsonElement body)
     {
         var reason = Text(body, "reason");
         if (call.Name == MachineTools.Escalate) call.End(MachineTools.Reply(body.GetProperty("approved").GetBoolean(), reason), failed: false);

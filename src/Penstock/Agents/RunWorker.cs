@@ -113,7 +113,7 @@ internal sealed partial class RunOwner(IRunStore store, RunMachine machine, RunE
     public async Task RunAsync(RunRecord record, long acquiredAt, CancellationToken stopping)
     {
         await using var lease = new RunLease(store, record, acquiredAt, section.Current, parts.Signals, parts.Time, log);
-        var state = new RunState(parts.Agents.Read);
+        var state = new RunState(AgentCatalog.Read);
         using var journal = new RunJournal(store, record, state, parts.Signals, parts.Time, log);
         var run = new OwnedRun(record, state, journal, lease) { Caller = null!, Stopping = stopping, Cut = parts.Drain.Cut };
         try

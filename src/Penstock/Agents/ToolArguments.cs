@@ -1,5 +1,3 @@
-using System.Text.Json;
-using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Tools;
 

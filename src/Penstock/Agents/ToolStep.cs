@@ -62,7 +62,7 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
         var now = time.GetUtcNow();
         if (tool is { OfMachine: true, Spec.Name: MachineTools.Escalate }) return Drafts.ApprovalRequested(call, now + MachineTools.EscalationTime, approveOnExpiry: false);
         if (run.State.Definition.Approvals.FirstOrDefault(rule => NamePattern.Fits(rule.Tool, tool.Spec.Name)) is { } rule) return Drafts.ApprovalRequested(call, now + rule.Expires, rule.ApproveOnExpiry);
-        if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent }) return children.Start(run, call, arguments);
+        if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent }) return ChildRuns.Start(run, call, arguments);
         if (tool is { OfMachine: false, Spec: { Kind: ToolKind.BuiltIn, Name: "wait" } } && TimeSpan.FromSeconds(arguments.Required("seconds").Number(0, 300)) is var wait && wait > LongestHeldWait) return Drafts.TimerSet(call, now + wait);
         return null;
     }
@@ -92,7 +92,7 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
 
             if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent })
             {
-                await run.Journal.AppendAsync([children.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value)]);
+                await run.Journal.AppendAsync([ChildRuns.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value)]);
                 return;
             }
 

@@ -1,4 +1,3 @@
-using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Tools;
 
