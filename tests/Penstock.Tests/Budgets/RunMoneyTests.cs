@@ -7,7 +7,6 @@ using Penstock.Keys;
 using Penstock.Limits;
 using Penstock.Tests.Gateway;
 using Penstock.Tools;
-using Penstock.Usage;
 using Xunit;
 
 namespace Penstock.Tests.Budgets;
@@ -24,7 +23,11 @@ public sealed class RunMoneyTests : IAsyncLifetime
 
     private Holds Holds => _host.Services.GetRequiredService<Holds>();
 
-    public async ValueTask InitializeAsync() => _host = await GatewayHost.StartAsync();
+    public async ValueTask InitializeAsync()
+    {
+        _host = await GatewayHost.StartAsync();
+        _host.Script.Chat = (_, _) => Frames.Of(Frames.Whole("A fox."));
+    }
 
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
