@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Agents;
 using Penstock.Alerts;
 using Penstock.Budgets;
 using Penstock.Configuration;
@@ -43,6 +44,7 @@ public static class PenstockSetup
         services.AddTools();
         services.AddGateway();
         services.AddMcp();
+        services.AddAgents();
         services.AddIdempotency();
         return services;
     }
@@ -79,6 +81,7 @@ public static class PenstockSetup
         where TApp : IApplicationBuilder, IEndpointRouteBuilder
     {
         app.UseMiddleware<RequestEdge>();
+        app.UseWebSockets();
         app.UseRouting();
         app.UseIdempotency();
         var services = app.ServiceProvider;
@@ -92,5 +95,6 @@ public static class PenstockSetup
         app.MapPrompts();
         app.MapGateway();
         app.MapMcp();
+        app.MapAgents();
     }
 }

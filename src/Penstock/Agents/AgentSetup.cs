@@ -1,0 +1,38 @@
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Penstock.Agents.Socket;
+using Penstock.Configuration;
+
+namespace Penstock.Agents;
+
+internal static class AgentSetup
+{
+    public static void AddAgents(this IServiceCollection services)
+    {
+        services.AddSingleton<AgentSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<AgentSection>());
+        services.AddSingleton(new AgentCatalog([]));
+        services.AddSingleton<RunSignals>();
+        services.AddSingleton<RunChecks>();
+        services.AddSingleton<Runs>();
+        services.AddSingleton<RunEvents>();
+        services.AddSingleton<RunStream>();
+        services.AddSingleton<RunGate>();
+        services.AddSingleton<RunEndpoints>();
+        services.AddSingleton<RunSteering>();
+        services.AddSingleton<MemoryEndpoints>();
+        services.AddSingleton(new SocketTimes());
+        services.AddSingleton<SocketLife>();
+        services.AddSingleton<SocketCalls>();
+        services.AddSingleton<RunSocket>();
+    }
+
+    public static void MapAgents(this IEndpointRouteBuilder routes)
+    {
+        var services = routes.ServiceProvider;
+        services.GetRequiredService<RunEndpoints>().Map(routes);
+        services.GetRequiredService<RunSteering>().Map(routes);
+        services.GetRequiredService<MemoryEndpoints>().Map(routes);
+        services.GetRequiredService<RunSocket>().Map(routes);
+    }
+}
