@@ -131,12 +131,13 @@ internal static class People
     {
         var run = await api.RunAsync(id);
         if (run.GetProperty("status").GetString() != "waiting") return;
-        foreach (var step in run.GetProperty("steps").EnumerateArray().Where(step => step.GetProperty("kind").GetString() == "outcome" && !step.TryGetProperty("endedAt", out _)))
+        foreach (var step in run.GetProperty("waiting").EnumerateArray().Where(step => step.GetProperty("kind").GetString() == "outcome"))
         {
-            using var arguments = JsonDocument.Parse(step.GetProperty("arguments").GetString()!);
-            var (seed, turn, index) = (arguments.RootElement.GetProperty("seed").GetInt32(), arguments.RootElement.GetProperty("turn").GetInt32(), arguments.RootElement.GetProperty("index").GetInt32());
+            var arguments = step.GetProperty("arguments");
+            using var read = JsonDocument.Parse(arguments.ValueKind == JsonValueKind.String ? arguments.GetString()! : arguments.GetRawText());
+            var (seed, turn, index) = (read.RootElement.GetProperty("seed").GetInt32(), read.RootElement.GetProperty("turn").GetInt32(), read.RootElement.GetProperty("index").GetInt32());
             var done = world.Happened(step.GetProperty("name").GetString()!, seed, turn, index) ? "true" : "false";
-            await api.PostAsync($"/v1/agents/runs/{id}/outcomes/{step.GetProperty("call").GetString()}", $$"""{"done": {{done}}}""");
+            await api.PostAsync(step.GetProperty("answerAt").GetString()!, $$"""{"done": {{done}}}""");
         }
     }
 }

@@ -4,7 +4,7 @@ namespace Penstock.Agents;
 /// What a journal tells, and with which members. The state of a run is the fold of these, and so is what its watchers see. A prompt is never journaled: it is
 /// made from the entries before its intent.
 /// <code>
-/// run.started         definition, input, tools?, authority?  the definition as it is pinned; the input as it came; names of tools where the client chose some;
+/// run.started         definition, input, tools?, model?, limits?, authority?  the definition as it is pinned; the input as it came; names of tools where the client chose some;
 ///                                                        what a token allowed (scopes, models, tools), for tokens are not stored
 /// run.document        docId, title?, uri?, text          a text given with the run, which 'search' finds
 /// run.remembered      messages?[role, text], facts?[]    what memory gave: the thread so far, facts about the end user

@@ -141,6 +141,8 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
     {
         StartedAt = entry.At;
         Definition = read(body.GetProperty("definition").GetRawText());
+        if (Text(body, "model") is { } model) Definition = Definition with { Model = model };
+        if (body.TryGetProperty("limits", out var limits)) Definition = Definition with { Limits = RunLimits.Lower(Definition.Limits, new JsonView(limits, "limits")) };
         Input = body.GetProperty("input").Clone();
         if (body.TryGetProperty("authority", out var authority)) Authority = authority.Clone();
         if (body.TryGetProperty("tools", out var tools)) Chosen = [.. tools.EnumerateArray().Select(tool => tool.GetString()!)];

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Routing;
@@ -18,7 +17,6 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     public const string StreamType = "text/event-stream; charset=utf-8";
 
     private const int MostUnflushed = 64 * 1024;
-    private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
     /// <summary>Writes a whole answer that was booked. The cost is known by then and stands in a header.</summary>
     public static async Task WriteWholeAsync(HttpContext http, Fetched answer, IAnswerWriter writer)
@@ -184,21 +182,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 
     private static ConfiguredTaskAwaitable Quietly(Task task) => task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    /// <summary>Sends what was written. A client that reads nothing for <see cref="LongestWrite"/> is gone: it would hold the provider's connection for ever.</summary>
-    private async ValueTask FlushAsync(HttpContext http, CancellationToken ct)
-    {
-        var flush = http.Response.BodyWriter.FlushAsync(ct);
-        var flushed = flush.IsCompletedSuccessfully ? flush.Result : await InTimeAsync(flush.AsTask(), http, ct);
-        if (flushed.IsCompleted || flushed.IsCanceled) throw new ClientGoneException(ct);
-    }
-
-    private async Task<FlushResult> InTimeAsync(Task<FlushResult> writing, HttpContext http, CancellationToken ct)
-    {
-        await Quietly(writing.WaitAsync(LongestWrite, time, CancellationToken.None));
-        if (writing.IsCompleted) return await writing;
-        http.Abort();
-        throw new ClientGoneException(ct);
-    }
+    private ValueTask FlushAsync(HttpContext http, CancellationToken ct) => ClientWrites.FlushAsync(http, time, ct);
 
     /// <summary>From here on an error is a frame of the stream.</summary>
     private static async ValueTask BeginAsync(HttpContext http, Exchange exchange)
