@@ -21,7 +21,14 @@ internal static class RunRows
     internal const string SelectList = $"""
         SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_time
         WHERE tenant = $tenant AND (created_at, run) < ($created, $after)
-          AND ($status IS NULL OR status = $status) AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
+          AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
+        ORDER BY created_at DESC, run DESC LIMIT $limit
+        """;
+
+    internal const string SelectOfStatus = $"""
+        SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_status
+        WHERE tenant = $tenant AND status = $status AND (created_at, run) < ($created, $after)
+          AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
         ORDER BY created_at DESC, run DESC LIMIT $limit
         """;
 
@@ -58,9 +65,14 @@ internal static class RunRows
 
     public static List<RunRecord> List(Session session, TenantId tenant, RunQuery query)
     {
+        if (query.Status is { } status)
+        {
+            using var ofStatus = session.Use(SelectOfStatus);
+            return ReadPage(ofStatus.Set("$status", (int)status), tenant, query);
+        }
+
         using var rows = session.Use(SelectList);
-        rows.Set("$tenant", tenant.Value).Set("$created", query.After is { } after ? Milliseconds(after.CreatedAt) : long.MaxValue).Set("$after", query.After?.Run.Value ?? "");
-        return ReadAll(rows.Set("$status", (int?)query.Status).Set("$agent", query.Agent).Set("$key", query.Key?.Value).Set("$limit", query.Limit));
+        return ReadPage(rows, tenant, query);
     }
 
     public static List<RunRecord> Children(Session session, TenantId tenant, RunId parent)
@@ -97,6 +109,12 @@ internal static class RunRows
     public static long? Milliseconds(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();
 
     public static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+
+    private static List<RunRecord> ReadPage(Statement rows, TenantId tenant, RunQuery query)
+    {
+        rows.Set("$tenant", tenant.Value).Set("$created", query.After is { } after ? Milliseconds(after.CreatedAt) : long.MaxValue).Set("$after", query.After?.Run.Value ?? "");
+        return ReadAll(rows.Set("$agent", query.Agent).Set("$key", query.Key?.Value).Set("$limit", query.Limit));
+    }
 
     private static List<RunRecord> ReadAll(Statement rows)
     {
