@@ -131,7 +131,8 @@ public sealed class MigrationTests : IDisposable
                 "8 c5a1f1e686a4d46640168cf142f4cf3715dee12dde27a39311735c7f1cba264b",
                 "9 a1fb31fb5f622173e18437a16513df1245ab55fac2ab72d89ccaca7362cc70bb",
                 "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
-                "12 0146398cb54cff89077e9f0b38c248a1b8fe9beaad64daba4ea0f276c8d7616a",
+                "11 6f0b24f88719365f31d4cd3fa32a7d6dab75833b0f51bdaafd4c8d2896b8f875",
+                "12 a548f2c2f0c5de7b8603141ca14e1a081f02b07d5eeaaf6b67ea062e1607200d",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

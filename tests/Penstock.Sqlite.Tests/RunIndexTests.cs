@@ -9,6 +9,7 @@ public sealed partial class RunIndexTests
 {
     [Theory]
     [InlineData(RunRows.SelectList, "agent_runs_by_time (tenant=? AND (created_at,run)<(?,?))")]
+    [InlineData(RunRows.SelectOfProject, "agent_runs_by_project (tenant=? AND project=? AND (created_at,run)<(?,?))")]
     [InlineData(RunRows.SelectOfStatus, "agent_runs_by_status (tenant=? AND status=? AND (created_at,run)<(?,?))")]
     [InlineData(RunRows.SelectChildren, "agent_runs_by_parent (tenant=? AND parent=?)")]
     [InlineData(RunRows.SelectOpen, "agent_runs_by_due (wake_at<?)")]

@@ -18,19 +18,17 @@ internal static class RunRows
 
     private const string SelectRun = $"SELECT {Columns} FROM agent_runs WHERE tenant = $tenant AND run = $run";
 
-    internal const string SelectList = $"""
-        SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_time
-        WHERE tenant = $tenant AND (created_at, run) < ($created, $after)
+    private const string Page = """
+          AND (created_at, run) < ($created, $after) AND ($project IS NULL OR project = $project) AND ($status IS NULL OR status = $status)
           AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
         ORDER BY created_at DESC, run DESC LIMIT $limit
         """;
 
-    internal const string SelectOfStatus = $"""
-        SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_status
-        WHERE tenant = $tenant AND status = $status AND (created_at, run) < ($created, $after)
-          AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
-        ORDER BY created_at DESC, run DESC LIMIT $limit
-        """;
+    internal const string SelectList = $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_time WHERE tenant = $tenant {Page}";
+
+    internal const string SelectOfProject = $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_project WHERE tenant = $tenant AND project = $project {Page}";
+
+    internal const string SelectOfStatus = $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_status WHERE tenant = $tenant AND status = $status {Page}";
 
     internal const string SelectChildren =
         $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_parent WHERE tenant = $tenant AND parent = $parent ORDER BY created_at, run";
@@ -63,17 +61,12 @@ internal static class RunRows
         return Key(row, tenant, run).Step() ? Read(row) : null;
     }
 
-    public static List<RunRecord> List(Session session, TenantId tenant, RunQuery query)
+    public static List<RunRecord> List(Session session, TenantId tenant, RunQuery query) => query switch
     {
-        if (query.Status is { } status)
-        {
-            using var ofStatus = session.Use(SelectOfStatus);
-            return ReadPage(ofStatus.Set("$status", (int)status), tenant, query);
-        }
-
-        using var rows = session.Use(SelectList);
-        return ReadPage(rows, tenant, query);
-    }
+        { Project: not null } => ListBy(session, SelectOfProject, tenant, query),
+        { Status: not null } => ListBy(session, SelectOfStatus, tenant, query),
+        _ => ListBy(session, SelectList, tenant, query),
+    };
 
     public static List<RunRecord> Children(Session session, TenantId tenant, RunId parent)
     {
@@ -110,10 +103,12 @@ internal static class RunRows
 
     public static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
 
-    private static List<RunRecord> ReadPage(Statement rows, TenantId tenant, RunQuery query)
+    private static List<RunRecord> ListBy(Session session, string sql, TenantId tenant, RunQuery query)
     {
+        using var rows = session.Use(sql);
         rows.Set("$tenant", tenant.Value).Set("$created", query.After is { } after ? Milliseconds(after.CreatedAt) : long.MaxValue).Set("$after", query.After?.Run.Value ?? "");
-        return ReadAll(rows.Set("$agent", query.Agent).Set("$key", query.Key?.Value).Set("$limit", query.Limit));
+        rows.Set("$project", query.Project?.Value).Set("$status", (int?)query.Status).Set("$agent", query.Agent).Set("$key", query.Key?.Value);
+        return ReadAll(rows.Set("$limit", query.Limit));
     }
 
     private static List<RunRecord> ReadAll(Statement rows)

@@ -92,6 +92,8 @@ public sealed record RunQuery
 
     public string? Agent { get; init; }
 
+    public ProjectId? Project { get; init; }
+
     public KeyId? Key { get; init; }
 
     /// <summary>Only those after this one in the list's order; null from the newest.</summary>
