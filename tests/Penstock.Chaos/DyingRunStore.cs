@@ -36,7 +36,7 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
     public Task<RunRecord?> AcquireAsync(RunRecord seen, string owner, bool crashed, CancellationToken ct)
     {
         _still.TryRemove(seen.Id, out _);
-        return AtBoundaryAsync(seen.Id, () => inner.AcquireAsync(seen, owner, crashed, ct));
+        return inner.AcquireAsync(seen, owner, crashed, ct);
     }
 
     public Task<bool> AppendAsync(RunAppend append, CancellationToken ct) => AtBoundaryAsync(append.Run, async () =>
