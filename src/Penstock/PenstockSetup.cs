@@ -81,6 +81,7 @@ public static class PenstockSetup
         where TApp : IApplicationBuilder, IEndpointRouteBuilder
     {
         app.UseMiddleware<RequestEdge>();
+        app.UseWebSockets();
         app.UseRouting();
         app.UseIdempotency();
         var services = app.ServiceProvider;
