@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Agents;
 using Penstock.Alerts;
 using Penstock.Budgets;
 using Penstock.Configuration;
@@ -42,6 +43,7 @@ public static class PenstockSetup
         services.AddPrompts();
         services.AddTools();
         services.AddGateway();
+        services.AddAgents();
         services.AddMcp();
         services.AddIdempotency();
         return services;
@@ -79,6 +81,7 @@ public static class PenstockSetup
         where TApp : IApplicationBuilder, IEndpointRouteBuilder
     {
         app.UseMiddleware<RequestEdge>();
+        app.UseWebSockets();
         app.UseRouting();
         app.UseIdempotency();
         var services = app.ServiceProvider;
@@ -91,6 +94,7 @@ public static class PenstockSetup
         app.MapBudgets();
         app.MapPrompts();
         app.MapGateway();
+        app.MapAgents();
         app.MapMcp();
     }
 }

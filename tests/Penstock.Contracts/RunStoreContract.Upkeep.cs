@@ -168,8 +168,10 @@ public abstract partial class RunStoreContract
             Assert.Empty(await _store.InboxAsync(gone.Tenant, gone.Id, Ct));
             Assert.Empty(await ChunksAsync(gone, 0, 0, 10));
             Assert.Equal(Posted.NotFound, await _store.PostAsync(gone.Tenant, gone.Id, Signal("s1"), Ct));
-            Assert.Empty(await _store.ChildrenAsync(gone.Tenant, new RunId("parent"), Ct));
         }
+
+        Assert.Equal([young], await _store.ChildrenAsync(Acme, new RunId("parent"), Ct));
+        Assert.Empty(await _store.ChildrenAsync(Rival, new RunId("parent"), Ct));
 
         Assert.Equal("old2open", await ListAsync(new RunQuery { Limit = 10 }));
         Assert.Equal((young, open), (await ReadAsync(young), await ReadAsync(open)));

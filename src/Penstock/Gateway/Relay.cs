@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway.Routing;
@@ -18,7 +17,6 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     public const string StreamType = "text/event-stream; charset=utf-8";
 
     private const int MostUnflushed = 64 * 1024;
-    private static readonly TimeSpan LongestWrite = TimeSpan.FromSeconds(60);
 
     /// <summary>Writes a whole answer that was booked. The cost is known by then and stands in a header.</summary>
     public static async Task WriteWholeAsync(HttpContext http, Fetched answer, IAnswerWriter writer)
@@ -47,6 +45,33 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
             }
 
             throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended an answer without its last frame.");
+        }
+        catch (Exception e) when (!exchange.Attempt.Booked)
+        {
+            throw await FailAsync(http, exchange, e);
+        }
+    }
+
+    /// <summary>A stream that goes to nobody but <paramref name="watch"/>, folded and booked. Nobody else is asked once any content came.</summary>
+    public async Task<(AnswerFold Answer, Receipt Receipt)> WatchAsync(HttpContext http, Exchange exchange, Action<ProviderFrame> watch)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        var answer = new AnswerFold();
+        try
+        {
+            using var step = Steps.Start("call");
+            stop.Token.ThrowIfCancellationRequested();
+            exchange.Attempt.Sent = true;
+            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
+            {
+                exchange.Attempt.Meter(frame);
+                exchange.Attempt.Begun |= HeldBack.IsContent(frame);
+                answer.Add(frame);
+                if (frame.Last) return (answer, await SettleAsync(exchange));
+                watch(frame);
+            }
+
+            throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended a stream without its last frame.");
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
@@ -157,21 +182,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
 
     private static ConfiguredTaskAwaitable Quietly(Task task) => task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
-    /// <summary>Sends what was written. A client that reads nothing for <see cref="LongestWrite"/> is gone: it would hold the provider's connection for ever.</summary>
-    private async ValueTask FlushAsync(HttpContext http, CancellationToken ct)
-    {
-        var flush = http.Response.BodyWriter.FlushAsync(ct);
-        var flushed = flush.IsCompletedSuccessfully ? flush.Result : await InTimeAsync(flush.AsTask(), http, ct);
-        if (flushed.IsCompleted || flushed.IsCanceled) throw new ClientGoneException(ct);
-    }
-
-    private async Task<FlushResult> InTimeAsync(Task<FlushResult> writing, HttpContext http, CancellationToken ct)
-    {
-        await Quietly(writing.WaitAsync(LongestWrite, time, CancellationToken.None));
-        if (writing.IsCompleted) return await writing;
-        http.Abort();
-        throw new ClientGoneException(ct);
-    }
+    private ValueTask FlushAsync(HttpContext http, CancellationToken ct) => ClientWrites.FlushAsync(http, time, ct);
 
     /// <summary>From here on an error is a frame of the stream.</summary>
     private static async ValueTask BeginAsync(HttpContext http, Exchange exchange)

@@ -9,6 +9,7 @@ namespace Penstock.Http;
 /// </summary>
 public sealed class Drain(TimeProvider time, TimeSpan limit) : IDisposable
 {
+    private readonly CancellationTokenSource _begun = new();
     private readonly CancellationTokenSource _cut = new();
     private ITimer? _timer;
 
@@ -18,7 +19,15 @@ public sealed class Drain(TimeProvider time, TimeSpan limit) : IDisposable
 
     public CancellationToken Cut => _cut.Token;
 
-    public void Start() => _timer ??= time.CreateTimer(static cut => ((CancellationTokenSource)cut!).Cancel(), _cut, limit, Timeout.InfiniteTimeSpan);
+    /// <summary>Cancelled by <see cref="Start"/>: whoever only watches, and can go on watching at another server, need not be waited for.</summary>
+    public CancellationToken Begun => _begun.Token;
+
+    public void Start()
+    {
+        if (_timer is not null) return;
+        _timer = time.CreateTimer(static cut => ((CancellationTokenSource)cut!).Cancel(), _cut, limit, Timeout.InfiniteTimeSpan);
+        _begun.Cancel();
+    }
 
     /// <summary>Stands behind routing, so that the refusal is written in its route's dialect.</summary>
     internal Task GateAsync(HttpContext http, RequestDelegate next) =>
@@ -27,6 +36,7 @@ public sealed class Drain(TimeProvider time, TimeSpan limit) : IDisposable
     public void Dispose()
     {
         _timer?.Dispose();
+        _begun.Dispose();
         _cut.Dispose();
     }
 }
