@@ -1,10 +1,12 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Penstock.Agents;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Prompts;
+using Penstock.Sqlite.Agents;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
@@ -33,6 +35,8 @@ public static class SqliteSetup
         services.AddSingleton<IIdempotencyStore, SqliteIdempotencyStore>();
         services.AddSingleton<IAlertStore, SqliteAlertStore>();
         services.AddSingleton<IPromptStore, SqlitePromptStore>();
+        services.AddSingleton<IRunStore, SqliteRunStore>();
+        services.AddSingleton<IMemoryStore, SqliteMemoryStore>();
         return services;
     }
 }

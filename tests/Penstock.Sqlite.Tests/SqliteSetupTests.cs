@@ -49,5 +49,5 @@ public sealed class SqliteSetupTests
     }
 
     [Fact]
-    public void The_oldest_library_that_serves_is_3_35() => Assert.Null(SqliteLibrary.Objection("3.35.0", 3_035_000, true, "x"));
+    public void The_oldest_library_that_serves_is_3_37() => Assert.Null(SqliteLibrary.Objection("3.37.0", 3_037_000, true, "x"));
 }

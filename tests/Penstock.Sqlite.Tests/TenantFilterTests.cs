@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Penstock.Sqlite.Agents;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
@@ -13,14 +14,15 @@ namespace Penstock.Sqlite.Tests;
 public sealed partial class TenantFilterTests
 {
     /// <summary>
-    /// The caller's key is what says which tenant it is of; a change of the master key, the sweeper, retention, the verifier and what a migration leaves to do serve every tenant, and
-    /// show none to another.
+    /// The caller's key is what says which tenant it is of; a change of the master key, the sweeper, retention, the verifier, workers and what a migration leaves to do serve
+    /// every tenant, and show none to another.
     /// </summary>
     private static readonly string[] Exempt =
     [
         SqliteKeyStore.SelectAnyTenantsKey, SqliteProviderKeyStore.SelectOthers, HoldRows.SelectExpired, Retained.SelectNextTenant, Verification.SelectTenants, RollupsOfOld.SelectWhetherMissing,
         RollupsOfOld.SelectAllBooked,
         SqliteCacheStore.SelectKeys, SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast, SqliteAlertStore.SelectDue,
+        RunRows.SelectOpen, RunRows.CountAhead, RunRows.SelectEnded, RunHeads.ReleaseRuns, ChunkRows.DeleteOld,
     ];
 
     /// <summary>Tables without a tenant's rows; SQLite keeps the last number of a table in one of them.</summary>

@@ -8,8 +8,8 @@ namespace Penstock.Sqlite.Native;
 /// <param name="Version">Such as <c>3.53.2</c>.</param>
 public sealed record SqliteLibrary(string Path, string Version)
 {
-    /// <summary>3.35 brought <c>RETURNING</c>.</summary>
-    private const int OldestVersionNumber = 3_035_000;
+    /// <summary>3.37 brought <c>STRICT</c>.</summary>
+    private const int OldestVersionNumber = 3_037_000;
 
     private static readonly Lazy<SqliteLibrary> Checked = new(Check);
 
@@ -42,7 +42,7 @@ public sealed record SqliteLibrary(string Path, string Version)
 
     internal static string? Objection(string version, int number, bool threadSafe, string path) => (number, threadSafe) switch
     {
-        ( < OldestVersionNumber, _) => $"SQLite {version} from {path} is too old: 3.35 or newer is needed. Run build/native.sh to compile a newer one, or update the system's.",
+        ( < OldestVersionNumber, _) => $"SQLite {version} from {path} is too old: 3.37 or newer is needed. Run build/native.sh to compile a newer one, or update the system's.",
         (_, false) => $"SQLite {version} from {path} was compiled without support for threads (SQLITE_THREADSAFE=0). Run build/native.sh to compile one with it.",
         _ => null,
     };

@@ -1,3 +1,4 @@
+using System.Text;
 using Penstock.Kernel;
 
 namespace Penstock.Agents;
@@ -107,13 +108,31 @@ public sealed record RunRecord
 public sealed record JournalEntry(long Seq, string Kind, DateTimeOffset At, long Epoch, string Body)
 {
     public const int LargestBody = 300_000;
+
+    /// <summary>That they are numbered without gaps, are of the epoch where one is given, and fit.</summary>
+    /// <exception cref="ArgumentException">They are not.</exception>
+    public static void Check(IReadOnlyList<JournalEntry> entries, long from, long? epoch)
+    {
+        for (var i = 0; i < entries.Count; i++)
+        {
+            var entry = entries[i];
+            if (entry.Seq != from + i) throw new ArgumentException($"Entry {i} has number {entry.Seq} in the place of {from + i}.");
+            if (epoch is not null && entry.Epoch != epoch) throw new ArgumentException($"Entry {entry.Seq} is of epoch {entry.Epoch} in a write of epoch {epoch}.");
+            // Three bytes are the most that a letter takes; few entries come near the bound.
+            if (entry.Body.Length * 3 > LargestBody && Encoding.UTF8.GetByteCount(entry.Body) > LargestBody) throw new ArgumentException($"Entry {entry.Seq} is larger than {LargestBody} bytes.");
+        }
+    }
 }
 
 /// <summary>Something from outside that the run should know; it is journaled when the owner folds it.</summary>
 /// <param name="Id">At most once in a run, whatever becomes of it: a second item of the same id is refused, so that no approval counts twice.</param>
 /// <param name="Kind"><c>cancel</c>, <c>approval</c>, <c>outcome</c>, <c>signal</c> or <c>child</c>.</param>
 /// <param name="Body">One JSON object as text.</param>
-public sealed record InboxItem(string Id, string Kind, DateTimeOffset At, string Body);
+public sealed record InboxItem(string Id, string Kind, DateTimeOffset At, string Body)
+{
+    /// <summary>It asks for the end of the run.</summary>
+    public bool Cancels => Kind == InboxKinds.Cancel;
+}
 
 /// <summary>A piece of an answer that was still growing: <paramref name="Seq"/> is that of the intent it answers, <paramref name="Sub"/> counts from 1.</summary>
 /// <param name="Body">One JSON object as text.</param>
