@@ -50,8 +50,11 @@ public abstract partial class RunStoreContract
         await CreateAsync(Run("c") with { Key = new KeyId("key-2") });
         await CreateAsync(Run("d") with { Status = RunStatus.Dead, EndedAt = Now, WakeAt = null });
         await CreateAsync(Run("e") with { Key = new KeyId("key-2"), Agent = "research2" });
+        await CreateAsync(Run("f") with { Project = new ProjectId("red"), Key = new KeyId("key-3"), Agent = "research3", Status = RunStatus.Waiting });
 
-        Assert.Equal("edcba", await ListAsync(new RunQuery { Limit = 10 }));
+        Assert.Equal("fedcba", await ListAsync(new RunQuery { Limit = 10 }));
+        Assert.Equal("f", await ListAsync(new RunQuery { Limit = 10, Project = new ProjectId("red") }));
+        Assert.Equal("edcba", await ListAsync(new RunQuery { Limit = 10, Project = ProjectId.Default }));
         Assert.Equal("ecba", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Queued }));
         Assert.Equal("d", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Dead }));
         Assert.Equal("", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Running }));

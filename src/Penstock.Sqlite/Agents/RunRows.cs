@@ -21,7 +21,8 @@ internal static class RunRows
     internal const string SelectList = $"""
         SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_time
         WHERE tenant = $tenant AND (created_at, run) < ($created, $after)
-          AND ($status IS NULL OR status = $status) AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
+          AND ($status IS NULL OR status = $status) AND ($project IS NULL OR project = $project) AND ($agent IS NULL OR agent = $agent)
+          AND ($key IS NULL OR key_id = $key)
         ORDER BY created_at DESC, run DESC LIMIT $limit
         """;
 
@@ -60,7 +61,7 @@ internal static class RunRows
     {
         using var rows = session.Use(SelectList);
         rows.Set("$tenant", tenant.Value).Set("$created", query.After is { } after ? Milliseconds(after.CreatedAt) : long.MaxValue).Set("$after", query.After?.Run.Value ?? "");
-        return ReadAll(rows.Set("$status", (int?)query.Status).Set("$agent", query.Agent).Set("$key", query.Key?.Value).Set("$limit", query.Limit));
+        return ReadAll(rows.Set("$status", (int?)query.Status).Set("$project", query.Project?.Value).Set("$agent", query.Agent).Set("$key", query.Key?.Value).Set("$limit", query.Limit));
     }
 
     public static List<RunRecord> Children(Session session, TenantId tenant, RunId parent)
