@@ -43,6 +43,7 @@ internal static class Migrations
         new(8, "prompts", Schema.Prompts),
         new(9, "guard rules of keys", Schema.KeyGuards),
         new(10, "tools of keys", Schema.Tools),
+        new(11, "runs in the ledger", Schema.LedgerRuns),
         new(12, "runs and memory", Schema.Runs),
     ];
 

@@ -43,8 +43,8 @@ public static class PenstockSetup
         services.AddPrompts();
         services.AddTools();
         services.AddGateway();
-        services.AddMcp();
         services.AddAgents();
+        services.AddMcp();
         services.AddIdempotency();
         return services;
     }
@@ -94,7 +94,7 @@ public static class PenstockSetup
         app.MapBudgets();
         app.MapPrompts();
         app.MapGateway();
-        app.MapMcp();
         app.MapAgents();
+        app.MapMcp();
     }
 }

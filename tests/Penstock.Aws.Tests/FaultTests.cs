@@ -163,6 +163,21 @@ public sealed class FaultyBudgetStoreTests(Emulator emulator) : BudgetStoreContr
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }
 
+public sealed class FaultyRunBudgetTests(Emulator emulator) : RunBudgetContract
+{
+    private readonly OpenedTables _tables = new(emulator, FaultyHttp.Random(3, oneIn: 8));
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> ReopenAsync()
+    {
+        var ledger = new DynamoLedger(_tables.Database);
+        return ValueTask.FromResult<(IBudgetStore, IUsageStore)>((ledger.Budgets, ledger.Usage));
+    }
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
 public sealed class FaultyLedgerBooksTests(Emulator emulator) : LedgerBooksContract
 {
     private readonly OpenedTables _tables = new(emulator, FaultyHttp.Random(2, oneIn: 8));

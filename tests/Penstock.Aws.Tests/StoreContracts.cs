@@ -88,6 +88,21 @@ public sealed class DynamoLedgerBooksTests(Emulator emulator) : LedgerBooksContr
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }
 
+public sealed class DynamoRunBudgetTests(Emulator emulator) : RunBudgetContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync() => _tables.LedgerAsync();
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> ReopenAsync()
+    {
+        var ledger = new DynamoLedger(_tables.Database);
+        return ValueTask.FromResult<(IBudgetStore, IUsageStore)>((ledger.Budgets, ledger.Usage));
+    }
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
 public sealed class DynamoAlertStoreTests(Emulator emulator) : AlertStoreContract
 {
     private readonly OpenedTables _tables = new(emulator);

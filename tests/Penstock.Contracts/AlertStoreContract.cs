@@ -55,6 +55,21 @@ public abstract partial class AlertStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_runs_envelope_raises_none()
+    {
+        var envelope = Budget.OfRun(Acme, new RunId("run_a"), new Money(1000));
+        foreach (var (attempt, wanted) in new[] { ("a1", 500), ("a2", 450), ("a3", 51) })
+        {
+            var row = Row(attempt, wanted, Now) with { Run = "run_a" };
+            var hold = new HoldRequest { Unsettled = row, Implied = [envelope], Wanted = row.Cost, Least = row.Cost, ExpiresAt = Now.AddHours(1) };
+            if ((await Stores.Budgets.ReserveAsync(hold, Ct)).Granted is not null) await Stores.Budgets.SettleAsync(row, Ct);
+        }
+
+        Assert.Equal(950, Assert.Single(await Stores.Budgets.StatusAsync(Acme, [], [envelope], Now, Ct)).Spent.NanoDollars);
+        Assert.Empty(await ClaimAsync());
+    }
+
+    [Fact]
     public async Task One_call_that_reaches_several_raises_each()
     {
         await PutAsync(Key, 1000);

@@ -12,10 +12,11 @@ internal abstract record BudgetCommand
     /// <param name="Least">Percent of what is wanted.</param>
     /// <param name="Key">One of two keys; a key has a project of its own.</param>
     /// <param name="Implied">The limit that the key carries itself; none where null.</param>
-    public sealed record Reserve(int Attempt, int Key, int User, int Model, int Wanted, int Least, int? Implied) : BudgetCommand;
+    /// <param name="Run">0 for none, 1 for a run, 2 for one that it started.</param>
+    public sealed record Reserve(int Attempt, int Key, int User, int Model, int Wanted, int Least, int? Implied, int Run = 0) : BudgetCommand;
 
     /// <param name="Cost">Percent of what is wanted at the most: past 100 it was priced dearer than it was reserved.</param>
-    public sealed record Settle(int Attempt, int Key, int Cost) : BudgetCommand;
+    public sealed record Settle(int Attempt, int Key, int Cost, int Run = 0) : BudgetCommand;
 
     public sealed record Expire : BudgetCommand;
 
@@ -32,6 +33,8 @@ internal static class BudgetCommands
 {
     public const int MostNanos = 1000;
     private const int Attempts = 12;
+
+    private static readonly string?[] Runs = [null, "r1", "r1/r2"];
 
     public static readonly DateTimeOffset Start = new(2026, 11, 29, 21, 30, 0, TimeSpan.Zero);
     public static readonly TimeSpan HoldFor = TimeSpan.FromMinutes(60);
@@ -58,14 +61,16 @@ internal static class BudgetCommands
         from model in Number(2)
         from wanted in Gen.Choose(1, MostNanos)
         from least in Gen.Elements(1, 50, 100)
+        from run in Number(Runs.Length)
         // A key carries its budget for life: the first of the two has one, and the other none.
-        select (BudgetCommand)new BudgetCommand.Reserve(attempt, key, user, model, wanted, least, key == 0 ? 2 * MostNanos : null);
+        select (BudgetCommand)new BudgetCommand.Reserve(attempt, key, user, model, wanted, least, key == 0 ? 2 * MostNanos : null, run);
 
     private static Gen<BudgetCommand> Settles =>
         from attempt in Number(Attempts)
         from key in Number(2)
         from cost in Gen.OneOf(Gen.Constant(0), Gen.Choose(0, 100), Gen.Choose(100, 200))
-        select (BudgetCommand)new BudgetCommand.Settle(attempt, key, cost);
+        from run in Number(Runs.Length)
+        select (BudgetCommand)new BudgetCommand.Settle(attempt, key, cost, run);
 
     private static Gen<BudgetCommand> Puts =>
         from budget in Number(Shapes.Length)
@@ -99,16 +104,23 @@ internal static class BudgetCommands
 
     public static HoldRequest Request(TenantId tenant, BudgetCommand.Reserve reserve, DateTimeOffset at)
     {
-        var row = Row(tenant, $"a{reserve.Attempt}", reserve.Key, reserve.User, reserve.Model, at);
+        var row = Row(tenant, $"a{reserve.Attempt}", reserve.Key, reserve.User, reserve.Model, at) with { Run = Runs[reserve.Run] };
+        var envelopes = Envelopes(tenant).Take(reserve.Run);
         return new HoldRequest
         {
             Unsettled = row,
-            Implied = reserve.Implied is { } limit ? [new Budget { Tenant = tenant, Scope = new(BudgetScopeKind.Key, row.Key.Value), Period = BudgetPeriod.Month, Limit = new Money(limit) }] : [],
+            Implied = reserve.Implied is { } limit ? [Penstock.Budgets.Budget.OfKey(tenant, row.Key, new Money(limit)), .. envelopes] : [.. envelopes],
             Wanted = new Money(reserve.Wanted),
             Least = new Money(Math.Max(1, reserve.Wanted * reserve.Least / 100)),
             ExpiresAt = at + HoldFor,
         };
     }
+
+    public static string? Path(int run) => Runs[run];
+
+    /// <summary>From the outermost run; the inner one may spend less.</summary>
+    public static Budget[] Envelopes(TenantId tenant) =>
+        [Penstock.Budgets.Budget.OfRun(tenant, new RunId("r1"), new Money(4 * MostNanos)), Penstock.Budgets.Budget.OfRun(tenant, new RunId("r2"), new Money(2 * MostNanos))];
 
     public static LedgerRow Row(TenantId tenant, string attempt, int key, int user, int model, DateTimeOffset at) => new()
     {

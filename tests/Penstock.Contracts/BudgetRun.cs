@@ -111,14 +111,18 @@ internal sealed class BudgetRun(IBudgetStore store, IUsageStore usage, TenantId 
     {
         var reserved = _model.Attempts.FirstOrDefault(attempt => attempt.Row.Attempt.Value == $"a{settle.Attempt}");
         // Where nothing was held, a row of its own: such as the free calls, and those of a store that was down.
-        var row = reserved?.Row ?? BudgetCommands.Row(tenant, $"a{settle.Attempt}", settle.Key, 0, 0, _now);
+        var row = reserved?.Row ?? BudgetCommands.Row(tenant, $"a{settle.Attempt}", settle.Key, 0, 0, _now) with { Run = BudgetCommands.Path(settle.Run) };
         var most = reserved?.Held?.NanoDollars ?? BudgetCommands.MostNanos;
         row = row with { At = _now, Cost = new Money(most * settle.Cost / 100), PriceVersion = "when settled" };
         Assert.Equal(_model.Settle(row), await store.SettleAsync(row, ct));
     }
 
-    private async Task StandsAsTheModelAsync(DateTimeOffset at) =>
+    private async Task StandsAsTheModelAsync(DateTimeOffset at)
+    {
+        var envelopes = BudgetCommands.Envelopes(tenant);
+        Assert.Equal(Texts(envelopes.Select(budget => _model.Status(budget, at))), Texts(await store.StatusAsync(tenant, [], envelopes, at, ct)));
         Assert.Equal(Texts(_model.Budgets.Select(budget => _model.Status(budget, at))), Texts(await store.ListAsync(tenant, at, ct)));
+    }
 
     /// <summary>Attempt by attempt: what its entries add up to is what it holds and has spent.</summary>
     private async Task LedgerFoldsToTheModelAsync()

@@ -14,9 +14,9 @@ public abstract class LedgerContract : IAsyncLifetime
 
     protected static CancellationToken Ct => TestContext.Current.CancellationToken;
 
-    protected IBudgetStore Budgets { get; private set; } = null!;
+    protected IBudgetStore Budgets { get; private protected set; } = null!;
 
-    protected IUsageStore Usage { get; private set; } = null!;
+    protected IUsageStore Usage { get; private protected set; } = null!;
 
     public async ValueTask InitializeAsync() => (Budgets, Usage) = await OpenAsync();
 

@@ -30,6 +30,7 @@ public abstract class UsageStoreContract : LedgerContract
             EndUser = "user-1",
             Template = "summarise@3f2a9c01",
             Decision = "fallback from openai/gpt-4.1: provider_rate_limited",
+            Run = "run_a/run_b",
         };
         await Budgets.SettleAsync(row, Ct);
 
@@ -40,7 +41,7 @@ public abstract class UsageStoreContract : LedgerContract
     public async Task A_settled_attempt_keeps_what_is_not_given_apart_from_empty()
     {
         var bare = Row(Acme, "bare");
-        var empty = Row(Acme, "empty") with { Error = "", Conversation = "", EndUser = "", Template = "", Decision = "", FirstTokenMs = 0, At = Now.AddSeconds(1) };
+        var empty = Row(Acme, "empty") with { Error = "", Conversation = "", EndUser = "", Template = "", Decision = "", Run = "", FirstTokenMs = 0, At = Now.AddSeconds(1) };
         await Budgets.SettleAsync(bare, Ct);
         await Budgets.SettleAsync(empty, Ct);
 

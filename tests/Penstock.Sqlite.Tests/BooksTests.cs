@@ -24,7 +24,7 @@ public sealed class BooksTests : IAsyncLifetime
     {
         await Budgets.PutAsync(new Budget { Tenant = TenantId.Default, Scope = Key, Period = BudgetPeriod.Month, Limit = new Money(long.MaxValue) }, Ct);
         await Budgets.ReserveAsync(Hold("a1", 600), Ct);
-        await Budgets.SettleAsync(Rows.Row("a1") with { Cost = new Money(250), Conversation = "c", EndUser = "anna", FirstTokenMs = 9 }, Ct);
+        await Budgets.SettleAsync(Rows.Row("a1") with { Cost = new Money(250), Conversation = "c", EndUser = "anna", Run = "run_a", FirstTokenMs = 9 }, Ct);
         await Budgets.ReserveAsync(Hold("a2", 100), Ct);
         Assert.Equal((250, 100), await StandingAsync());
     }
@@ -97,6 +97,10 @@ public sealed class BooksTests : IAsyncLifetime
     [Theory]
     [InlineData("UPDATE budget_balances SET spent_nanos = spent_nanos + 1", "key 'key-1' from 2026-11-01")]
     [InlineData("UPDATE budget_balances SET held_nanos = held_nanos - 1", "key 'key-1' from 2026-11-01")]
+    [InlineData("UPDATE budget_balances SET spent_nanos = spent_nanos + 1", "run 'run_a'")]
+    [InlineData("UPDATE budget_balances SET held_nanos = held_nanos - 1", "run 'run_a'")]
+    [InlineData("DELETE FROM budget_balances WHERE scope_name = 'run_a'", "run 'run_a'")]
+    [InlineData("UPDATE ledger SET run = NULL WHERE kind = 1", "run 'run_a'")]
     [InlineData("UPDATE rollups SET cost_nanos = cost_nanos + 1 WHERE grain = 0 AND facet = 0", "Combination Quarter")]
     [InlineData("UPDATE rollups SET input = input + 1 WHERE grain = 1 AND facet = 1", "EndUser Day")]
     [InlineData("UPDATE rollups SET failed = 1 WHERE grain = 2 AND facet = 0", "Combination Month")]
@@ -147,7 +151,7 @@ public sealed class BooksTests : IAsyncLifetime
 
     private static HoldRequest Hold(string attempt, long wanted) => new()
     {
-        Unsettled = Rows.Row(attempt) with { Conversation = "c", EndUser = "anna" },
+        Unsettled = Rows.Row(attempt) with { Conversation = "c", EndUser = "anna", Run = "run_a" },
         Wanted = new Money(wanted),
         Least = new Money(wanted),
         ExpiresAt = Rows.Row(attempt).At.AddHours(1),

@@ -131,6 +131,7 @@ public sealed class MigrationTests : IDisposable
                 "8 c5a1f1e686a4d46640168cf142f4cf3715dee12dde27a39311735c7f1cba264b",
                 "9 a1fb31fb5f622173e18437a16513df1245ab55fac2ab72d89ccaca7362cc70bb",
                 "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
+                "11 6f0b24f88719365f31d4cd3fa32a7d6dab75833b0f51bdaafd4c8d2896b8f875",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

@@ -68,6 +68,30 @@ public sealed class SqliteLedgerBooksTests : LedgerBooksContract
     protected override ValueTask CloseAsync() => _store.DisposeAsync();
 }
 
+public sealed class SqliteRunBudgetTests : RunBudgetContract
+{
+    private readonly TemporaryFolder _folder = new();
+    private SqliteDatabase? _database;
+
+    protected override ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> OpenAsync()
+    {
+        _database = _folder.Open();
+        return ValueTask.FromResult<(IBudgetStore, IUsageStore)>((new SqliteBudgetStore(_database), new SqliteUsageStore(_database)));
+    }
+
+    protected override async ValueTask<(IBudgetStore Budgets, IUsageStore Usage)> ReopenAsync()
+    {
+        await _database!.DisposeAsync();
+        return await OpenAsync();
+    }
+
+    protected override async ValueTask CloseAsync()
+    {
+        if (_database is not null) await _database.DisposeAsync();
+        _folder.Dispose();
+    }
+}
+
 public sealed class SqliteHardCapTests : HardCapContract
 {
     private readonly OpenedStore _store = new();

@@ -40,6 +40,14 @@ internal sealed partial record Answer(IReadOnlyList<Step> Steps, Ending Ending, 
         return new Answer(ForAllChoices(ask, [.. steps]), ask.Has("filter") ? Ending.Filter : ending, stop);
     }
 
+    /// <summary>What a model plays that calls tools turn after turn.</summary>
+    public static Answer Of(Ask ask, AgentSays says)
+    {
+        var text = Words.Pieces(says.Text).Select(piece => new Step(StepKind.Text, 0, piece));
+        var calls = CallSteps(ask, [.. says.Calls]);
+        return new Answer([.. text, .. calls], says.Calls.Count > 0 ? Ending.ToolCalls : Ending.Stop, null);
+    }
+
     public string TextOf(StepKind kind, int choice = 0) => string.Concat(Steps.Where(step => step.Kind == kind && step.Choice == choice).Select(step => step.Text));
 
     /// <summary>The calls of a choice with their whole arguments, empty text where there are none.</summary>

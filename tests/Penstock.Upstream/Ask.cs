@@ -35,6 +35,9 @@ internal sealed record Ask
 
     public bool Parallel { get; init; } = true;
 
+    /// <summary>How often the assistant has spoken.</summary>
+    public int Turns { get; init; }
+
     /// <summary>Results that end the conversation, in order; empty where it ends otherwise.</summary>
     public IReadOnlyList<string> ToolResults { get; init; } = [];
 

@@ -6,7 +6,7 @@ namespace Penstock.Upstream;
 /// <summary>
 /// Read → authenticate → check → misbehave as ordered → answer. The same for both vendors, so that a marker means the same at each.
 /// </summary>
-internal sealed class ChatRoute(IVendor vendor)
+internal sealed class ChatRoute(IVendor vendor, Func<AgentTurn, AgentSays?>? agent = null)
 {
     public async Task HandleAsync(Exchange exchange, ReadOnlyMemory<byte> body)
     {
@@ -24,7 +24,8 @@ internal sealed class ChatRoute(IVendor vendor)
             if (await FailAsync(ask, exchange)) return;
 
             // 3. The answer.
-            var answer = Answer.To(ask);
+            var says = agent?.Invoke(new AgentTurn(ask.RawText, ask.System, ask.Turns, ask.ToolResults, [.. ask.Tools.Select(tool => tool.Name)]));
+            var answer = says is null ? Answer.To(ask) : Answer.Of(ask, says);
             if (ask.Stream) await StreamAsync(ask, answer, exchange);
             else await WholeAsync(ask, answer, exchange);
         }

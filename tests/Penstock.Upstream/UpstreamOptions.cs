@@ -18,6 +18,19 @@ public sealed record UpstreamOptions
     /// <summary>For load tests: <c>/v1/chat/completions</c> answers a constant at the least cost, checks nothing and records nothing but a count.</summary>
     public bool Fast { get; init; }
 
+    /// <summary>Plays the part of a model that calls tools turn after turn; null, or null for a turn, for the answers of README.md.</summary>
+    public Func<AgentTurn, AgentSays?>? Agent { get; init; }
+
     /// <summary>Paces the answers and stamps what was seen.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }
+
+/// <summary>Where a conversation stands that a model is to go on with.</summary>
+/// <param name="User">The text of the last user message that has any.</param>
+/// <param name="Turns">How often the assistant has spoken.</param>
+/// <param name="ToolResults">Those that end the conversation, in order.</param>
+/// <param name="Tools">Names that may be called.</param>
+public sealed record AgentTurn(string User, string System, int Turns, IReadOnlyList<string> ToolResults, IReadOnlyList<string> Tools);
+
+/// <summary>What it says: tools to call, or a text where there are none.</summary>
+public sealed record AgentSays(string Text, params IReadOnlyList<(string Name, string Arguments)> Calls);

@@ -71,9 +71,9 @@ public sealed class UpstreamServer : IAsyncDisposable
         var list = new ModelRoutes(models, openAi, anthropic);
         return new Dictionary<string, Func<Exchange, ReadOnlyMemory<byte>, Task>>
         {
-            ["POST /v1/chat/completions"] = new ChatRoute(openAi).HandleAsync,
+            ["POST /v1/chat/completions"] = new ChatRoute(openAi, options.Agent).HandleAsync,
             ["POST /v1/embeddings"] = new OpenAiEmbeddings(models.OpenAi, openAi).HandleAsync,
-            ["POST /v1/messages"] = new ChatRoute(anthropic).HandleAsync,
+            ["POST /v1/messages"] = new ChatRoute(anthropic, options.Agent).HandleAsync,
             ["POST /v1/messages/count_tokens"] = anthropic.CountAsync,
             ["GET /v1/models"] = (exchange, _) => list.HandleAsync(exchange),
         }.ToFrozenDictionary(StringComparer.Ordinal);

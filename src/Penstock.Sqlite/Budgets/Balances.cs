@@ -27,6 +27,9 @@ internal sealed class Balance(TenantId tenant, BudgetScope scope, long from, lon
     /// <summary>When a call was last booked on it, in Unix milliseconds; null where none was since it was written.</summary>
     public long? BookedAt { get; set; }
 
+    /// <summary>When it began at nothing, in Unix milliseconds, and not from rollups; null where it is read, or made from them.</summary>
+    public long? OpenedAt { get; init; }
+
     /// <summary>Thresholds that were raised since this was read: they need not be tried again.</summary>
     public HashSet<int> Raised { get; } = [];
 
@@ -39,7 +42,10 @@ internal sealed class Balance(TenantId tenant, BudgetScope scope, long from, lon
     public bool Covers(long at) => at >= From && at < To;
 }
 
-/// <summary>The table <c>budget_balances</c>, and how a balance is made: from the rollups and the running holds, so that it is right whatever budgets came before.</summary>
+/// <summary>
+/// The table <c>budget_balances</c>, and how a balance is made: from the rollups and the running holds, so that it is right whatever budgets came before.
+/// A run's begins at nothing, before the first of its calls.
+/// </summary>
 internal static class Balances
 {
     internal const string SelectOfScope = """
@@ -48,8 +54,8 @@ internal static class Balances
         """;
 
     internal const string PutBalance = """
-        INSERT INTO budget_balances (tenant, scope_kind, scope_name, window_at, window_end, spent_nanos, held_nanos)
-        VALUES ($tenant, $kind, $name, $from, $to, $spent, $held)
+        INSERT INTO budget_balances (tenant, scope_kind, scope_name, window_at, window_end, spent_nanos, held_nanos, opened_at)
+        VALUES ($tenant, $kind, $name, $from, $to, $spent, $held, $opened)
         ON CONFLICT (tenant, scope_kind, scope_name, window_at, window_end) DO UPDATE SET spent_nanos = excluded.spent_nanos, held_nanos = excluded.held_nanos
         """;
 
@@ -76,6 +82,7 @@ internal static class Balances
             .Set("$to", balance.To)
             .Set("$spent", balance.Spent.NanoDollars)
             .Set("$held", balance.Held.NanoDollars)
+            .Set("$opened", balance.OpenedAt)
             .Run();
     }
 

@@ -55,11 +55,16 @@ internal sealed class Books : IGathered
     public LedgerRow Reserved(Session session, TenantId tenant, AttemptId attempt, long number) =>
         _running.Remove((tenant, attempt), out var row) ? row : LedgerRows.Get(session, tenant, number);
 
-    /// <summary>What an entry of the attempt moves, read so that <see cref="Enter"/> cannot fail.</summary>
+    /// <summary>What an entry of the attempt moves, read so that <see cref="Enter"/> cannot fail. A run has its balance before any of its entries.</summary>
     public IReadOnlyList<BudgetScope> Moved(Session session, LedgerRow row)
     {
         var scopes = BudgetScope.Over(row);
-        foreach (var scope in scopes) BalancesOf(session, row.Tenant, scope);
+        foreach (var scope in scopes)
+        {
+            var balances = BalancesOf(session, row.Tenant, scope);
+            if (scope.Kind == BudgetScopeKind.Run && balances.Count == 0) balances.Add(OpenRun(Budget.OfRun(row.Tenant, new RunId(scope.Name), Money.Zero), row.At));
+        }
+
         return scopes;
     }
 
@@ -161,8 +166,16 @@ internal sealed class Books : IGathered
         var (budget, window) = (known.Budget, known.WindowAt(at));
         var balances = BalancesOf(session, budget.Tenant, budget.Scope);
         var balance = balances.Find(balance => balance.Is(window));
-        if (balance is null) balances.Add(balance = Open(session, budget, window));
+        if (balance is null) balances.Add(balance = budget.Scope.Kind == BudgetScopeKind.Run ? OpenRun(budget, at) : Open(session, budget, window));
         return new Standing(budget, window, balance);
+    }
+
+    private Balance OpenRun(Budget budget, DateTimeOffset at)
+    {
+        var window = budget.WindowAt(at);
+        var balance = new Balance(budget.Tenant, budget.Scope, Balance.FromOf(window), Balance.ToOf(window)) { OpenedAt = at.ToUnixTimeMilliseconds() };
+        Change(balance);
+        return balance;
     }
 
     /// <summary>The first question after a period's balance, or the first of a budget that was made later than its calls.</summary>

@@ -22,14 +22,18 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
 
     public Task<int> ExpireAsync(DateTimeOffset now, CancellationToken ct) => database.WriteAsync(session => Expire(session, now), ct);
 
-    public Task PutAsync(Budget budget, CancellationToken ct) => database.WriteAsync(
-        session =>
-        {
-            BudgetRows.Put(session, budget);
-            _books.Forget(budget.Tenant);
-            return true;
-        },
-        ct);
+    public Task PutAsync(Budget budget, CancellationToken ct)
+    {
+        if (budget.Scope.Kind == BudgetScopeKind.Run) throw new ArgumentException("A run's budget is implied by its calls and never stored.", nameof(budget));
+        return database.WriteAsync(
+            session =>
+            {
+                BudgetRows.Put(session, budget);
+                _books.Forget(budget.Tenant);
+                return true;
+            },
+            ct);
+    }
 
     public Task<bool> RemoveAsync(TenantId tenant, BudgetScope scope, BudgetPeriod period, CancellationToken ct) => database.WriteAsync(
         session =>
@@ -138,6 +142,7 @@ internal sealed class SqliteBudgetStore(SqliteDatabase database) : IBudgetStore
         Model = reserved.Model,
         EndUser = reserved.EndUser,
         Conversation = reserved.Conversation,
+        Run = reserved.Run,
     };
 
     private static List<BudgetStatus> Statuses(List<Standing> standings) => standings.ConvertAll(standing => standing.Status);

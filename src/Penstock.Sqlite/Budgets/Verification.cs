@@ -7,7 +7,7 @@ namespace Penstock.Sqlite.Budgets;
 
 /// <summary>
 /// Holds all that is derived against what it is derived from: holds and rollups against the ledger's entries, coarser rollups against finer ones, balances
-/// against rollups and holds. Where retention dropped entries, the rollups stand for them.
+/// against rollups and holds, those of runs against the entries. Where retention dropped entries, the rollups stand for them.
 /// </summary>
 internal static class Verification
 {
@@ -24,7 +24,7 @@ internal static class Verification
         GROUP BY attempt HAVING sum(held) <> 0
         """;
 
-    internal const string SelectBalances = "SELECT scope_kind, scope_name, window_at, window_end, spent_nanos, held_nanos FROM budget_balances WHERE tenant = $tenant";
+    internal const string SelectBalances = "SELECT scope_kind, scope_name, window_at, window_end, spent_nanos, held_nanos FROM budget_balances WHERE tenant = $tenant AND scope_kind <> 5";
 
     public static IReadOnlyList<string> Run(Session session)
     {
@@ -36,6 +36,7 @@ internal static class Verification
             ConversationVerification.Run(session, tenant, since, differences);
             CheckHolds(session, tenant, since, differences);
             CheckBalances(session, tenant, differences);
+            RunVerification.Run(session, tenant, since, differences);
         }
 
         return differences;

@@ -12,17 +12,17 @@ internal static class LedgerRows
     internal const string Columns = """
         tenant, attempt, request, project, key_id, at, operation, route, provider, requested_model, model, input, cache_read, cache_write_5m,
           cache_write_1h, output, reasoning, cost_nanos, price_version, estimated, outcome, error, latency_ms, first_token_ms, streamed, conversation,
-          end_user, avoided_nanos, own_key, kind, held_nanos, number, template, decision
+          end_user, avoided_nanos, own_key, kind, held_nanos, number, template, decision, run
         """;
 
     // Any entry is an attempt's only one of its kind: the table refuses a second.
     internal const string InsertEntry = """
         INSERT INTO ledger (tenant, attempt, kind, held_nanos, cost_nanos, at, request, project, key_id, operation, route, provider, requested_model, model,
           input, cache_read, cache_write_5m, cache_write_1h, output, reasoning, avoided_nanos, own_key, price_version, estimated, outcome, error, latency_ms,
-          first_token_ms, streamed, conversation, end_user, template, decision)
+          first_token_ms, streamed, conversation, end_user, template, decision, run)
         VALUES ($tenant, $attempt, $kind, $held, $cost, $at, $request, $project, $key, $operation, $route, $provider, $requestedModel, $model,
           $input, $cacheRead, $cacheWrite5m, $cacheWrite1h, $output, $reasoning, $avoided, $ownKey, $priceVersion, $estimated, $outcome, $error, $latency,
-          $firstToken, $streamed, $conversation, $endUser, $template, $decision)
+          $firstToken, $streamed, $conversation, $endUser, $template, $decision, $run)
         """;
 
     // A reservation is an attempt's first entry. Asked apart: a statement that reads the table it inserts into makes a copy of the row first.
@@ -80,6 +80,7 @@ internal static class LedgerRows
             .Set("$endUser", row.EndUser)
             .Set("$template", row.Template)
             .Set("$decision", row.Decision)
+            .Set("$run", row.Run)
             .Run();
         return session.LastNumber;
     }
@@ -150,5 +151,6 @@ internal static class LedgerRows
         OwnKey = row.Flag(28),
         Template = row.TextOrNull(32),
         Decision = row.TextOrNull(33),
+        Run = row.TextOrNull(34),
     };
 }

@@ -31,13 +31,14 @@ internal readonly record struct RollupKey(TenantId Tenant, Facet Facet, Grain Gr
         ];
     }
 
-    /// <summary>Whether the rollup is one of those that the scope's sum is made of.</summary>
+    /// <summary>Whether the rollup is one of those that the scope's sum is made of. A run's is made of none.</summary>
     public bool IsOf(BudgetScope scope) => scope.Kind switch
     {
         BudgetScopeKind.User => Facet == Facet.EndUser && EndUser == scope.Name,
         BudgetScopeKind.Project => Facet == Facet.Combination && Project == scope.Name,
         BudgetScopeKind.Key => Facet == Facet.Combination && Key == scope.Name,
         BudgetScopeKind.Model => Facet == Facet.Combination && Model == scope.Name,
+        BudgetScopeKind.Run => false,
         _ => Facet == Facet.Tenant,
     };
 

@@ -11,8 +11,11 @@ internal static class AgentSetup
     {
         services.AddSingleton<AgentSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<AgentSection>());
-        services.AddSingleton(new AgentCatalog([]));
+        services.AddSingleton<AgentCatalog>();
+        services.AddHostedService<AgentWatch>();
+        services.AddSingleton<AgentEndpoints>();
         services.AddSingleton<RunSignals>();
+        services.AddMachine();
         services.AddSingleton<RunChecks>();
         services.AddSingleton<Runs>();
         services.AddSingleton<RunEvents>();
@@ -27,9 +30,27 @@ internal static class AgentSetup
         services.AddSingleton<RunSocket>();
     }
 
+    /// <summary>What carries runs on.</summary>
+    private static void AddMachine(this IServiceCollection services)
+    {
+        services.AddSingleton<RunRequests>();
+        services.AddSingleton<RunCallers>();
+        services.AddSingleton<RunMemory>();
+        services.AddSingleton<ChildRuns>();
+        services.AddSingleton<ToolCalls>();
+        services.AddSingleton<ToolStep>();
+        services.AddSingleton<ModelStep>();
+        services.AddSingleton<RunEnds>();
+        services.AddSingleton<RunMachine>();
+        services.AddSingleton<RunOwnerParts>();
+        services.AddSingleton<RunOwner>();
+        services.AddHostedService<RunWorker>();
+    }
+
     public static void MapAgents(this IEndpointRouteBuilder routes)
     {
         var services = routes.ServiceProvider;
+        services.GetRequiredService<AgentEndpoints>().Map(routes);
         services.GetRequiredService<RunEndpoints>().Map(routes);
         services.GetRequiredService<RunSteering>().Map(routes);
         services.GetRequiredService<MemoryEndpoints>().Map(routes);

@@ -4,12 +4,14 @@ namespace Penstock.Agents;
 /// What a journal tells, and with which members. The state of a run is the fold of these, and so is what its watchers see. A prompt is never journaled: it is
 /// made from the entries before its intent.
 /// <code>
-/// run.started         definition, input, tools?          the definition as it is pinned; the input as it came; names of tools where the client chose some
+/// run.started         definition, input, tools?, model?, limits?, authority?  the definition as it is pinned; the input as it came; names of tools where the client chose some;
+///                                                        what a token allowed (scopes, models, tools), for tokens are not stored
 /// run.document        docId, title?, uri?, text          a text given with the run, which 'search' finds
 /// run.remembered      messages?[role, text], facts?[]    what memory gave: the thread so far, facts about the end user
 /// model.intent        op, attempt, model                 a model is about to be called; op is the seq of its first attempt's intent
 /// model.result        op, text, calls[id, name, arguments], finish, model, provider, inputTokens, outputTokens, cost, latencyMs, parts?
 /// model.failed        op, attempt, code, message, retry  retry: it is tried again
+/// answer.unfit        message                            why the last answer cannot stand; told to the model
 /// model.lost          op, attempt                        its worker died; what it may have cost stays booked
 /// tool.intent         call, name, effect, attempt, key   a tool is about to be called; key is the same for every attempt
 /// tool.result         call, name, output, cost, latencyMs
@@ -37,6 +39,7 @@ internal static class JournalKinds
     public const string ModelIntent = "model.intent";
     public const string ModelResult = "model.result";
     public const string ModelFailed = "model.failed";
+    public const string AnswerUnfit = "answer.unfit";
     public const string ModelLost = "model.lost";
     public const string ToolIntent = "tool.intent";
     public const string ToolResult = "tool.result";

@@ -7,13 +7,17 @@ namespace Penstock.Agents;
 internal sealed class RunSignals
 {
     private readonly ConcurrentDictionary<RunId, TaskCompletionSource> _waiting = new();
-    private TaskCompletionSource _any = New();
+    private readonly ConcurrentDictionary<RunId, TaskCompletionSource> _owned = new();
+    private TaskCompletionSource _work = New();
 
-    /// <summary>Take it before you read, and wait for it where there was nothing.</summary>
+    /// <summary>Completes with the next thing that is written for the run. Take it before you read, and wait for it where there was nothing.</summary>
     public Task Next(RunId run) => _waiting.GetOrAdd(run, static _ => New()).Task;
 
-    /// <summary>Completes when any run may want a worker.</summary>
-    public Task NextWork => _any.Task;
+    /// <summary>Completes when any run may want a worker. Take it before you look.</summary>
+    public Task NextWork => Volatile.Read(ref _work).Task;
+
+    /// <summary>Completes when something came to the inbox of a run that its owner has.</summary>
+    public Task NextAsked(RunId run) => _owned.GetOrAdd(run, static _ => New()).Task;
 
     /// <summary>Something of this run was written.</summary>
     public void Changed(RunId run)
@@ -25,8 +29,12 @@ internal sealed class RunSignals
     public void Wanted(RunId run)
     {
         Changed(run);
-        Interlocked.Exchange(ref _any, New()).TrySetResult();
+        if (_owned.TryRemove(run, out var owned)) owned.TrySetResult();
+        Interlocked.Exchange(ref _work, New()).TrySetResult();
     }
+
+    /// <summary>This process does not own the run any more.</summary>
+    public void Released(RunId run) => _owned.TryRemove(run, out _);
 
     private static TaskCompletionSource New() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 }

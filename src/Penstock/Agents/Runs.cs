@@ -19,7 +19,7 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     {
         var order = checks.Check(caller, request);
         var now = Now();
-        var first = RunBeginning.Of(order, now);
+        var first = RunBeginning.Of(caller, order, now);
         while (true)
         {
             var run = RunBeginning.Head(new RunId(ids.Next("run_")), caller, order, now) with { NextSeq = first.Count };

@@ -10,7 +10,7 @@ public static class AlertRules
 {
     /// <summary>Raised when a settled, expired or corrected attempt changed what the budget has spent. A budget that has spent nothing has reached nothing.</summary>
     public static IEnumerable<int> Reached(BudgetStatus status) =>
-        Budget.Thresholds.Where(threshold => status.Spent > Money.Zero && Percent(status.Spent) >= (Int128)status.Budget.Limit.NanoDollars * threshold);
+        status.Budget.Alerting.Where(threshold => status.Spent > Money.Zero && Percent(status.Spent) >= (Int128)status.Budget.Limit.NanoDollars * threshold);
 
     /// <summary>
     /// Raised when a reservation that needs <paramref name="least"/> was refused: also 100, where the budget would refuse it without the calls that run and

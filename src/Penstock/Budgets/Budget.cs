@@ -15,12 +15,15 @@ public enum BudgetScopeKind
 
     /// <summary>The model as its provider names it.</summary>
     Model = 4,
+
+    /// <summary>An agent run and all that it starts. Its budget is its envelope: implied by each of its calls from the first on, and never stored.</summary>
+    Run = 5,
 }
 
-/// <param name="Name">The project, key, user or model; the tenant itself for <see cref="BudgetScopeKind.Tenant"/>.</param>
+/// <param name="Name">The project, key, user, model or run; the tenant itself for <see cref="BudgetScopeKind.Tenant"/>.</param>
 public readonly record struct BudgetScope(BudgetScopeKind Kind, string Name)
 {
-    /// <summary>What an attempt is under: its tenant, project, key, and end user and model where it has them.</summary>
+    /// <summary>What an attempt is under: its tenant, project, key, and end user, model and runs where it has them.</summary>
     public static IReadOnlyList<BudgetScope> Over(LedgerRow row)
     {
         var scopes = new List<BudgetScope>(5)
@@ -31,8 +34,13 @@ public readonly record struct BudgetScope(BudgetScopeKind Kind, string Name)
         };
         if (row.EndUser is { Length: > 0 } user) scopes.Add(new(BudgetScopeKind.User, user));
         if (row.Model.Length > 0) scopes.Add(new(BudgetScopeKind.Model, row.Model));
+        scopes.AddRange(Runs(row.Run));
         return scopes;
     }
+
+    /// <summary>Each run of a <see cref="LedgerRow.Run"/>.</summary>
+    public static IEnumerable<BudgetScope> Runs(string? path) =>
+        path is { Length: > 0 } ? path.Split('/').Select(run => new BudgetScope(BudgetScopeKind.Run, run)) : [];
 
     public override string ToString() => $"{Kind.ToString().ToLowerInvariant()} '{Name}'";
 }
@@ -61,6 +69,10 @@ public sealed record Budget
     public static Budget OfKey(TenantId tenant, KeyId key, Money limit) =>
         new() { Tenant = tenant, Scope = new BudgetScope(BudgetScopeKind.Key, key.Value), Period = BudgetPeriod.Month, Limit = limit };
 
+    /// <summary>What a run may spend: hard, and in all.</summary>
+    public static Budget OfRun(TenantId tenant, RunId run, Money limit) =>
+        new() { Tenant = tenant, Scope = new BudgetScope(BudgetScopeKind.Run, run.Value), Period = BudgetPeriod.Total, Limit = limit };
+
     public required TenantId Tenant { get; init; }
     public required BudgetScope Scope { get; init; }
     public required BudgetPeriod Period { get; init; }
@@ -71,6 +83,9 @@ public sealed record Budget
 
     /// <summary>IANA name of the zone whose midnight turns the period over.</summary>
     public string TimeZone { get; init; } = "UTC";
+
+    /// <summary>Those of <see cref="Thresholds"/> that are told of. A run has its own state to say how it ended, and would be one of thousands.</summary>
+    public IReadOnlyList<int> Alerting => Scope.Kind == BudgetScopeKind.Run ? [] : Thresholds;
 
     /// <summary>
     /// The period that <paramref name="at"/> falls in. A clock that goes backwards books in the earlier period, whose balance is still there:

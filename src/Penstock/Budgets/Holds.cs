@@ -76,8 +76,18 @@ internal sealed partial class Holds(IBudgetStore store, BudgetSection section, T
         new(BudgetScopeKind.Key, caller.Key.Id.Value),
     ];
 
-    /// <summary>The key's own <c>monthlyBudget</c>.</summary>
-    public static IReadOnlyList<Budget> ImpliedBy(Caller caller) => caller.Key.MonthlyBudget is { } limit ? [Budget.OfKey(caller.Tenant, caller.Key.Id, limit)] : [];
+    /// <summary>The key's own <c>monthlyBudget</c>, and the envelopes of the runs that call.</summary>
+    public static IReadOnlyList<Budget> ImpliedBy(Caller caller)
+    {
+        // A run that is not held to its envelope would spend without end, and nobody would see.
+        if (BudgetScope.Runs(caller.Run).Count() != caller.Envelopes.Count) throw new InvalidOperationException($"Runs '{caller.Run}' do not have an envelope each.");
+        var runs = caller.Envelopes.Select(envelope => Budget.OfRun(caller.Tenant, envelope.Run, envelope.Limit));
+        return caller.Key.MonthlyBudget is { } limit ? [Budget.OfKey(caller.Tenant, caller.Key.Id, limit), .. runs] : [.. runs];
+    }
+
+    /// <summary>Where a run's envelope stands: what the run and all that it started spent, and hold.</summary>
+    public async Task<BudgetStatus> RunSpendAsync(TenantId tenant, RunId run, Money limit, CancellationToken ct) =>
+        (await store.StatusAsync(tenant, [], [Budget.OfRun(tenant, run, limit)], time.GetUtcNow(), ct)).Single();
 
     private async Task RefuseExtraAsync(string field, HoldRequest request, CancellationToken ct)
     {

@@ -31,7 +31,10 @@ public interface IBudgetStore
     /// </summary>
     Task<int> ExpireAsync(DateTimeOffset now, CancellationToken ct);
 
-    /// <summary>Adds the budget or replaces the one of the same scope and period. What was spent in the running period counts from the start.</summary>
+    /// <summary>
+    /// Adds the budget or replaces the one of the same scope and period. What was spent in the running period counts from the start. Throws for one of a
+    /// run: those are implied.
+    /// </summary>
     Task PutAsync(Budget budget, CancellationToken ct);
 
     /// <summary>False where there was none.</summary>
@@ -65,7 +68,10 @@ public sealed record HoldRequest
     /// </summary>
     public required LedgerRow Unsettled { get; init; }
 
-    /// <summary>Budgets the caller's key carries itself, the same for every call of the key; a stored one of the same scope and period comes before.</summary>
+    /// <summary>
+    /// Budgets the caller's key carries itself, the same for every call of the key, and those of its runs, one for each run of
+    /// <see cref="LedgerRow.Run"/>; a stored one of the same scope and period comes before.
+    /// </summary>
     public IReadOnlyList<Budget> Implied { get; init; } = [];
 
     /// <summary>The most the call can cost.</summary>

@@ -79,7 +79,7 @@ public sealed partial class ConfigFile(string path, IEnumerable<IConfigSection> 
     private void Apply(byte[] bytes)
     {
         var root = Parse(bytes);
-        var read = new ConfigRead(root);
+        var read = new ConfigRead(root) { Folder = Path.GetDirectoryName(Path.GetFullPath(path))! };
         var known = _sections.SelectMany(section => section.Names).ToArray();
         foreach (var (name, _) in root.Members())
         {

@@ -19,6 +19,9 @@ public sealed class ConfigRead(JsonView root)
 {
     private readonly List<string> _errors = [];
 
+    /// <summary>What paths in the file begin at.</summary>
+    public string Folder { get; init; } = Environment.CurrentDirectory;
+
     public IReadOnlyList<string> Errors => _errors;
 
     public JsonView? Section(string name) => root.Optional(name);

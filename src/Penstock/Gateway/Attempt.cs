@@ -224,5 +224,6 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         EndUser = origin.EndUser,
         Decision = Decision,
         Template = origin.Template,
+        Run = origin.Caller.Run,
     };
 }

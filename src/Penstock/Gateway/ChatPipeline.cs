@@ -81,6 +81,14 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
         await write(new AnswerFold().Add(frame), receipt, answered.Target);
     }));
 
+    /// <summary>As <see cref="AskAsync"/>, for a streamed answer that is watched while it grows. The cache is left alone.</summary>
+    /// <param name="watch">Sees every frame but the last. It must not throw, and not take long.</param>
+    public Task WatchAsync(HttpContext http, Passage passage, ChatCall call, Action<ProviderFrame> watch, Func<AnswerFold, Receipt, Target, Task> write) => AnswerAsync(http, passage, call, null, new Reply(async exchange =>
+    {
+        var (answer, receipt) = await relay.WatchAsync(http, exchange, watch);
+        await write(answer, receipt, exchange.Target);
+    }));
+
     /// <summary>How many tokens a call's input has. Nothing is generated and nothing booked.</summary>
     public async Task<TokenCount> CountAsync(HttpContext http, Func<ReadOnlyMemory<byte>, ChatCall> read)
     {

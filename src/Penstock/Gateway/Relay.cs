@@ -52,6 +52,33 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         }
     }
 
+    /// <summary>A stream that goes to nobody but <paramref name="watch"/>, folded and booked. Nobody else is asked once any content came.</summary>
+    public async Task<(AnswerFold Answer, Receipt Receipt)> WatchAsync(HttpContext http, Exchange exchange, Action<ProviderFrame> watch)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        var answer = new AnswerFold();
+        try
+        {
+            using var step = Steps.Start("call");
+            stop.Token.ThrowIfCancellationRequested();
+            exchange.Attempt.Sent = true;
+            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
+            {
+                exchange.Attempt.Meter(frame);
+                exchange.Attempt.Begun |= HeldBack.IsContent(frame);
+                answer.Add(frame);
+                if (frame.Last) return (answer, await SettleAsync(exchange));
+                watch(frame);
+            }
+
+            throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended a stream without its last frame.");
+        }
+        catch (Exception e) when (!exchange.Attempt.Booked)
+        {
+            throw await FailAsync(http, exchange, e);
+        }
+    }
+
     /// <summary>Copies a stream as it comes. A failure behind the first content, or behind our first ping, is the caller's to tell (<see cref="RefuseAsync"/>).</summary>
     public async Task StreamAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
     {

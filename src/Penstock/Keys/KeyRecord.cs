@@ -75,6 +75,12 @@ public sealed record Caller(KeyRecord Key)
     /// <summary>Sealed keys at providers that serve this caller, at most one a provider.</summary>
     public IReadOnlyList<SealedProviderKey> ProviderKeys { get; init; } = [];
 
+    /// <summary>Ids of the agent runs that call, from the outermost, <c>/</c> between them; null outside of runs. Each of them has an envelope.</summary>
+    public string? Run { get; init; }
+
+    /// <summary>What the runs of <see cref="Run"/> may spend, in their order.</summary>
+    public IReadOnlyList<RunEnvelope> Envelopes { get; init; } = [];
+
     public TenantId Tenant => Key.Tenant;
     public ProjectId Project => Key.Project;
     public bool Has(Scopes scope) => (Held & scope) == scope;
@@ -82,3 +88,6 @@ public sealed record Caller(KeyRecord Key)
     /// <summary>Who runs agents runs their tools.</summary>
     private Scopes Held => Key.Scopes.HasFlag(Scopes.RunAgents) ? Key.Scopes | Scopes.CallTools : Key.Scopes;
 }
+
+/// <param name="Limit">The most that the run may spend, all that it starts included.</param>
+public sealed record RunEnvelope(RunId Run, Money Limit);

@@ -35,6 +35,15 @@ internal sealed class KeyRing(IKeyStore store, Tokens tokens, ProviderKeys provi
         return new Caller(key) { ProviderKeys = await providerKeys.OfAsync(key, http.RequestAborted) };
     }
 
+    /// <summary>Whoever has this key, for work that goes on without a request of theirs. Throws 401 where it is unknown, revoked or expired.</summary>
+    public async ValueTask<Caller> FindAsync(TenantId tenant, KeyId id, CancellationToken ct)
+    {
+        var (key, _) = await FindAsync(id, ct);
+        if (key is null || key.Tenant != tenant || key.RevokedAt is not null) throw Unknown($"The API key '{id}' is unknown or revoked.");
+        if (key.ExpiresAt <= time.GetUtcNow()) throw Unknown($"The API key '{key.Id}' expired on {key.ExpiresAt:yyyy-MM-dd}.");
+        return new Caller(key) { ProviderKeys = await providerKeys.OfAsync(key, ct) };
+    }
+
     /// <summary>The next call with this key asks the store.</summary>
     public void Forget(KeyId id) => _recent.TryRemove(id, out _);
 

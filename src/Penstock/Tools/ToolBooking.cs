@@ -35,6 +35,7 @@ internal sealed class ToolBooking(Holds holds, IdSource ids, TimeProvider time)
             PriceVersion = PriceVersion,
             Outcome = AttemptOutcome.Unknown,
             LatencyMs = 0,
+            Run = call.Caller.Run,
         };
         await holds.ReserveAsync(call.Caller, row, new Need(price, price), ct);
         return row;

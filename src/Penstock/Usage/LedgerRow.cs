@@ -42,7 +42,7 @@ public sealed record LedgerRow
     /// </summary>
     public required DateTimeOffset At { get; init; }
 
-    /// <summary><c>chat</c> or <c>embeddings</c> (OpenTelemetry's <c>gen_ai.operation.name</c>).</summary>
+    /// <summary><c>chat</c>, <c>embeddings</c> (OpenTelemetry's <c>gen_ai.operation.name</c>) or <c>tool</c>.</summary>
     public required string Operation { get; init; }
 
     public required string Route { get; init; }
@@ -96,6 +96,9 @@ public sealed record LedgerRow
 
     /// <summary>Why this model of this provider, such as <c>fallback from openai/gpt-4.1: provider_rate_limited</c>; null where it is plainly what was asked for.</summary>
     public string? Decision { get; init; }
+
+    /// <summary>Ids of the agent runs that it is of, from the outermost, <c>/</c> between them; null outside of runs.</summary>
+    public string? Run { get; init; }
 }
 
 /// <summary>Outcomes as they stand in answers and logs.</summary>

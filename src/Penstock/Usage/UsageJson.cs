@@ -100,6 +100,7 @@ internal static class UsageJson
         if (row.EndUser is { } user) json.WriteString("user", user);
         if (row.Template is { } template) json.WriteString("template", template);
         if (row.Decision is { } decision) json.WriteString("decision", decision);
+        if (row.Run is { } run) json.WriteString("run", run);
         json.WriteEndObject();
     }
 

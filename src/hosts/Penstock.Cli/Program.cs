@@ -1,8 +1,9 @@
 using System.CommandLine;
 using Penstock.Cli;
 
-var root = new RootCommand("Penstock: configuration, the store and prompt templates, from the command line. Run it in the folder the server runs in.")
+var root = new RootCommand("Penstock: configuration, agents, the store and prompt templates, from the command line. Run it in the folder the server runs in.")
 {
+    AgentsCommand.Create(),
     ConfigCommand.Create(),
     DatabaseCommands.Create(),
     KeysCommand.Create(),

@@ -35,6 +35,9 @@ internal sealed partial class AnthropicMessages
     /// <summary>Of the last message, in its order.</summary>
     public IReadOnlyList<string> ToolResults => _results;
 
+    /// <summary>How often the assistant has spoken.</summary>
+    public int Turns { get; private set; }
+
     public IReadOnlyList<string> Images => _images;
 
     /// <summary>System messages between the turns.</summary>
@@ -82,6 +85,7 @@ internal sealed partial class AnthropicMessages
         var before = _open;
         _open = [];
         if (role == "user") _images.Clear();
+        else Turns++;
 
         var content = message.Required("content");
         var text = content.Kind == JsonValueKind.String ? content.Text() : ReadBlocks(content, role, before, message.Path);

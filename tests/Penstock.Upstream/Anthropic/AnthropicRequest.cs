@@ -39,6 +39,7 @@ internal sealed partial class AnthropicRequest(IReadOnlyList<Model> models)
             RawText = messages.LastUserText,
             Markers = Marker.In(messages.LastUserText, name),
             System = system,
+            Turns = messages.Turns,
             ToolResults = messages.ToolResults,
             Images = messages.Images,
             MaxTokens = max,

@@ -27,6 +27,9 @@ internal sealed partial class OpenAiMessages
     /// <summary>Empty unless tool messages end the conversation.</summary>
     public IReadOnlyList<string> ToolResults => _results;
 
+    /// <summary>How often the assistant has spoken.</summary>
+    public int Turns { get; private set; }
+
     public IReadOnlyList<string> Images => _images;
 
     public string AllText => string.Join('\n', _texts);
@@ -57,6 +60,7 @@ internal sealed partial class OpenAiMessages
                 if (said.Length > 0) LastUserText = said;
                 break;
             case "assistant":
+                Turns++;
                 ReadAssistant(message, index);
                 break;
             case "tool":

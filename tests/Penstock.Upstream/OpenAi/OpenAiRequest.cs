@@ -29,6 +29,7 @@ internal sealed class OpenAiRequest(IReadOnlyList<Model> models)
             RawText = messages.LastUserText,
             Markers = Marker.In(messages.LastUserText, name),
             System = messages.System,
+            Turns = messages.Turns,
             ToolResults = messages.ToolResults,
             Images = messages.Images,
             MaxTokens = ReadMaxTokens(body, model),

@@ -27,9 +27,14 @@ internal sealed class Audit(DynamoDatabase database, Retention retention)
         CompareConversations([.. ledger.Where(item => item.TextOrNull("sk") == "conversation")], [.. ledger.Where(item => item.Has("pk") && item.Text("pk").Contains("#cd#", StringComparison.Ordinal))], rows, before, differences);
         var definitions = (await database.ScanAsync(tables.Keys, ct)).Where(item => item.Has("epoch")).Select(item => Definitions.Read(new TenantId(item.Text("tenant")), item));
         var epochs = definitions.ToDictionary(definition => (definition.Budget.Tenant, definition.Budget.Scope, definition.Budget.Period), definition => definition.Epoch);
-        foreach (var balance in await database.ScanAsync(tables.Budgets, ct)) CompareBalance(balance, rollups, rows, holds, epochs, differences);
+        var balances = await database.ScanAsync(tables.Budgets, ct);
+        var (runs, others) = (balances.Where(IsOfRun).ToList(), balances.Where(balance => !IsOfRun(balance)));
+        foreach (var balance in others) CompareBalance(balance, rollups, rows, holds, epochs, differences);
+        new RunAudit([.. rows.Select(row => row.Row)], holds).Compare(runs, before, differences);
         return differences;
     }
+
+    private static bool IsOfRun(Item balance) => (BudgetScopeKind)balance.Long("kind") == BudgetScopeKind.Run;
 
     private static void CompareBalance(
         Item item, Rollups rollups, List<(LedgerEntryKind, LedgerRow Row)> rows, List<Hold> holds, Dictionary<(TenantId, BudgetScope, BudgetPeriod), long> epochs, List<string> differences)

@@ -112,7 +112,10 @@ internal sealed class Booking(DynamoDatabase database, Definitions definitions, 
     {
         var row = posting.Row;
         var set = await definitions.OfAsync(row.Tenant, ct);
-        var over = set.Over(BudgetScope.Over(row), [], row.At).Concat(set.ImpliedOver(row)).Select(account => account.Id).Concat(posting.Accounts).Distinct().ToList();
+        var runs = set.RunsOver(row).ToList();
+        // A run's account begins at nothing, and what is booked before it would be lost to it.
+        await openings.EnsureAsync(runs, ct);
+        var over = set.Over(BudgetScope.Over(row), [], row.At).Concat(set.ImpliedOver(row)).Concat(runs).Select(account => account.Id).Concat(posting.Accounts).Distinct().ToList();
         var standing = await balances.ReadAsync(over, ct);
         return new Found(set, [.. over.Where(standing.ContainsKey)], [.. over.Where(account => !standing.ContainsKey(account))]);
     }

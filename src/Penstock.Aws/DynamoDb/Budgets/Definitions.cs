@@ -11,6 +11,9 @@ namespace Penstock.Aws.DynamoDb.Budgets;
 /// <param name="Epoch">Grows where the budget begins anew: made, removed, or moved to another time zone. Each epoch has balances of its own.</param>
 internal sealed record Account(Budget Budget, BudgetWindow Window, long Epoch)
 {
+    /// <summary>When the call that asked for it began, where no stored budget did.</summary>
+    public DateTimeOffset? At { get; init; }
+
     public string Id => string.Create(
         CultureInfo.InvariantCulture,
         $"{LedgerKeys.Tenant(Budget.Tenant)}#b#{(int)Budget.Scope.Kind}#{KeyPart.Of(Budget.Scope.Name)}#{(int)Budget.Period}#{Epoch}#{Window.Start.ToUnixTimeMilliseconds()}");
@@ -44,6 +47,10 @@ internal sealed class BudgetSet(long version, IReadOnlyList<Definition> all)
         return accounts;
     }
 
+    /// <summary>The envelope of each run that the attempt is of. What it may spend is not known here.</summary>
+    public IEnumerable<Account> RunsOver(LedgerRow row) =>
+        BudgetScope.Runs(row.Run).Select(run => OfImplied(Budget.OfRun(row.Tenant, new RunId(run.Name), Money.Zero), row.At));
+
     /// <summary>What a key's own budget could be, in any period: nobody stores it, and its balance shows that there is one.</summary>
     public IEnumerable<Account> ImpliedOver(LedgerRow row)
     {
@@ -56,7 +63,7 @@ internal sealed class BudgetSet(long version, IReadOnlyList<Definition> all)
 
     public static Account Of(Definition definition, DateTimeOffset at) => new(definition.Budget, definition.Budget.WindowAt(at), definition.Epoch);
 
-    private Account OfImplied(Budget budget, DateTimeOffset at) => new(budget, budget.WindowAt(at), Find(budget.Scope, budget.Period)?.Epoch ?? 0);
+    private Account OfImplied(Budget budget, DateTimeOffset at) => new(budget, budget.WindowAt(at), Find(budget.Scope, budget.Period)?.Epoch ?? 0) { At = at };
 }
 
 /// <summary>

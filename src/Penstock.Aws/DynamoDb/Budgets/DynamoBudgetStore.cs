@@ -47,6 +47,7 @@ internal sealed class DynamoBudgetStore(
 
     public async Task PutAsync(Budget budget, CancellationToken ct)
     {
+        if (budget.Scope.Kind == BudgetScopeKind.Run) throw new ArgumentException("A run's budget is implied by its calls and never stored.", nameof(budget));
         var definition = await definitions.PutAsync(budget, ct);
         await openings.EnsureAsync([BudgetSet.Of(definition, database.Time.GetUtcNow())], ct);
     }
@@ -90,7 +91,7 @@ internal sealed class DynamoBudgetStore(
         var version = definitions.Check(transaction, row.Tenant, set, row.Attempt.Value);
         foreach (var account in accounts) balances.Reserve(transaction, account, granted, number);
         var entry = transaction.Put(database.Tables.Ledger, EntryItem.Write(new LedgerEntry(number, LedgerEntryKind.Reserve, row with { Cost = Money.Zero }, granted, Money.Zero), token), EntryItem.IsFirst);
-        var hold = new Hold(row.Tenant, row.Attempt, granted, row.At, request.ExpiresAt, row.Project, row.Key, row.Model, row.EndUser, [.. accounts.Select(account => account.Id)], 0);
+        var hold = new Hold(row.Tenant, row.Attempt, granted, row.At, request.ExpiresAt, row.Project, row.Key, row.Model, row.EndUser, row.Run, [.. accounts.Select(account => account.Id)], 0);
         books.Holds.Put(transaction, hold);
 
         var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);

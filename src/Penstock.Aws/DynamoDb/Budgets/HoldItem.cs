@@ -9,17 +9,19 @@ namespace Penstock.Aws.DynamoDb.Budgets;
 /// <summary>A running call's money: how much, on which accounts, and until when.</summary>
 /// <param name="Revision">How often an account was added after the reservation.</param>
 internal sealed record Hold(
-    TenantId Tenant, AttemptId Attempt, Money Granted, DateTimeOffset At, DateTimeOffset ExpiresAt, ProjectId Project, KeyId Key, string Model, string? EndUser, IReadOnlyList<string> Accounts, long Revision)
+    TenantId Tenant, AttemptId Attempt, Money Granted, DateTimeOffset At, DateTimeOffset ExpiresAt, ProjectId Project, KeyId Key, string Model, string? EndUser, string? Run, IReadOnlyList<string> Accounts, long Revision)
 {
     /// <summary>An attempt that held money keeps the time and the scopes of its reservation.</summary>
-    public LedgerRow Keep(LedgerRow row) => row with { At = At, Project = Project, Key = Key, Model = Model, EndUser = EndUser };
+    public LedgerRow Keep(LedgerRow row) => row with { At = At, Project = Project, Key = Key, Model = Model, EndUser = EndUser, Run = Run };
 
+    /// <summary>A run's account is open before anything is held on it, so that no hold is ever put on it later.</summary>
     public bool IsUnder(BudgetScope scope) => scope.Kind switch
     {
         BudgetScopeKind.Tenant => true,
         BudgetScopeKind.Project => Project.Value == scope.Name,
         BudgetScopeKind.Key => Key.Value == scope.Name,
         BudgetScopeKind.User => EndUser == scope.Name,
+        BudgetScopeKind.Run => false,
         _ => Model == scope.Name,
     };
 }
@@ -86,6 +88,7 @@ internal sealed class HoldItems(DynamoDatabase database)
         new KeyId(item.Text("key")),
         item.Text("model"),
         item.TextOrNull("user"),
+        item.TextOrNull("run"),
         item.Texts("accounts"),
         item.Long("revision"));
 
@@ -102,6 +105,7 @@ internal sealed class HoldItems(DynamoDatabase database)
         .Set("key", hold.Key.Value)
         .Set("model", hold.Model)
         .Set("user", hold.EndUser)
+        .Set("run", hold.Run)
         .Set("accounts", hold.Accounts)
         .Set("revision", hold.Revision);
 }

@@ -16,11 +16,14 @@ namespace Penstock.Aws.DynamoDb.Budgets;
 ///   a hold, which must find the account absent or open.
 /// 4 The sum is added and the gate taken away, in one write that only one of several openers makes.
 /// </code>
+/// A run's account has no gate: it begins at nothing, before anything is held or booked on it.
 /// </summary>
 internal sealed class Openings(DynamoDatabase database, Balances balances, HoldItems holds, DynamoUsageStore usage)
 {
     private const string IsAbsent = "attribute_not_exists(#userId)";
-    private const string PutGate = "SET #gate = :one, #used = :zero, #spent = :zero, #number = :zero, #tenant = :tenant, #kind = :kind, #name = :name, #period = :period, #start = :start, #epoch = :epoch, #limit = :limit, #hard = :hard, #zone = :zone, #alerted = :zero";
+    private const string PutRun = $"{PutNothing}, #openedAt = :openedAt";
+    private const string PutGate = $"{PutNothing}, #gate = :one";
+    private const string PutNothing = "SET #used = :zero, #spent = :zero, #number = :zero, #tenant = :tenant, #kind = :kind, #name = :name, #period = :period, #start = :start, #epoch = :epoch, #limit = :limit, #hard = :hard, #zone = :zone, #alerted = :zero";
     private const string PutEnd = ", #end = :end";
     private const string HasGate = "attribute_exists(#gate)";
     private const string AddHeld = "ADD #used :held";
@@ -47,19 +50,27 @@ internal sealed class Openings(DynamoDatabase database, Balances balances, HoldI
 
     private async Task OpenAsync(Account account, CancellationToken ct)
     {
-        await PutGateAsync(account, ct);
+        if (account.Budget.Scope.Kind == BudgetScopeKind.Run)
+        {
+            await PutAsync(account, PutRun, Values(account).Set(":openedAt", account.At!.Value.ToUnixTimeMilliseconds()), ct);
+            return;
+        }
+
+        await PutAsync(account, account.Window.End is null ? PutGate : PutGate + PutEnd, Values(account).Set(":one", 1).Set(":end", account.Window.End?.ToUnixTimeMilliseconds()), ct);
         await AdoptAsync(account, ct);
         var sum = await usage.CostAsync(account.Budget.Tenant, Query(account), ct);
         await database.UpdateAsync(database.Tables.Budgets, Balances.Key(account.Id), Open, HasGate, new Item().Set(":sum", sum.NanoDollars), ct);
     }
 
-    private async Task PutGateAsync(Account account, CancellationToken ct)
+    private Task<Item?> PutAsync(Account account, string nothing, Item values, CancellationToken ct) =>
+        database.UpdateAsync(database.Tables.Budgets, Balances.Key(account.Id), nothing, IsAbsent, values, ct);
+
+    private static Item Values(Account account)
     {
         var budget = account.Budget;
-        var values = new Item().Set(":one", 1).Set(":zero", 0).Set(":tenant", budget.Tenant.Value).Set(":kind", (long)budget.Scope.Kind).Set(":name", budget.Scope.Name)
-            .Set(":period", (long)budget.Period).Set(":start", account.Window.Start.ToUnixTimeMilliseconds()).Set(":end", account.Window.End?.ToUnixTimeMilliseconds()).Set(":epoch", account.Epoch)
+        return new Item().Set(":zero", 0).Set(":tenant", budget.Tenant.Value).Set(":kind", (long)budget.Scope.Kind).Set(":name", budget.Scope.Name)
+            .Set(":period", (long)budget.Period).Set(":start", account.Window.Start.ToUnixTimeMilliseconds()).Set(":epoch", account.Epoch)
             .Set(":limit", budget.Limit.NanoDollars).Set(":hard", budget.Hard).Set(":zone", budget.TimeZone);
-        await database.UpdateAsync(database.Tables.Budgets, Balances.Key(account.Id), account.Window.End is null ? PutGate : PutGate + PutEnd, IsAbsent, values, ct);
     }
 
     private async Task AdoptAsync(Account account, CancellationToken ct)

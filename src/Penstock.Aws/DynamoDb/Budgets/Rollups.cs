@@ -106,6 +106,7 @@ internal sealed class Rollups
         return scope.Kind switch
         {
             BudgetScopeKind.Tenant => true,
+            BudgetScopeKind.Run => false,
             BudgetScopeKind.Project => names[0] == Escaped(scope.Name),
             BudgetScopeKind.Key => names[1] == Escaped(scope.Name),
             _ => names[2] == Escaped(scope.Name),

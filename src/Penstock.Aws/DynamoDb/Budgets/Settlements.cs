@@ -81,6 +81,7 @@ internal sealed class Settlements(DynamoDatabase database, Booking booking, Hold
             Provider = booked.Provider,
             EndUser = booked.EndUser,
             Conversation = booked.Conversation,
+            Run = booked.Run,
             Cost = row.Cost - booked.Cost,
         };
         return (await booking.BookAsync(new Posting(LedgerEntryKind.Adjust, correction, null, expired.Texts("accounts")), ct)).Result == Booked.Yes;

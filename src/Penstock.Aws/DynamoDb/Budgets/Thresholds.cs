@@ -74,7 +74,7 @@ internal sealed class Thresholds(DynamoDatabase database, AlertItems alerts)
     /// <summary>The amount at which the next threshold is reached; null where all were.</summary>
     private static Money? Next(Seen seen)
     {
-        foreach (var threshold in Budget.Thresholds.Where(threshold => threshold > seen.Alerted)) return new Money(Math.Max(1, (long)((((Int128)seen.Budget.Limit.NanoDollars * threshold) + 99) / 100)));
+        foreach (var threshold in seen.Budget.Alerting.Where(threshold => threshold > seen.Alerted)) return new Money(Math.Max(1, (long)((((Int128)seen.Budget.Limit.NanoDollars * threshold) + 99) / 100)));
         return null;
     }
 

@@ -37,7 +37,8 @@ internal static class RowItem
         .Set("conversation", row.Conversation)
         .Set("user", row.EndUser)
         .Set("template", row.Template)
-        .Set("decision", row.Decision);
+        .Set("decision", row.Decision)
+        .Set("run", row.Run);
 
     public static LedgerRow Read(Item item) => new()
     {
@@ -67,5 +68,6 @@ internal static class RowItem
         EndUser = item.TextOrNull("user"),
         Template = item.TextOrNull("template"),
         Decision = item.TextOrNull("decision"),
+        Run = item.TextOrNull("run"),
     };
 }

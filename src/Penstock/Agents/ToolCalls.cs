@@ -1,0 +1,77 @@
+using System.Security.Cryptography;
+using System.Text;
+using Penstock.Kernel;
+using Penstock.Tools;
+
+namespace Penstock.Agents;
+
+/// <summary>One call of a tool in a run: intent, call, outcome, and again where the tool allows that.</summary>
+internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemory memory, TimeProvider time)
+{
+    private static readonly TimeSpan OutcomeTime = TimeSpan.FromDays(3);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    public async Task RunAsync(OwnedRun run, ToolTurn call, OfferedTool tool, CancellationToken ct)
+    {
+        for (var tries = 0; call.Phase != ToolPhase.Done && call.Phase != ToolPhase.AwaitsOutcome; tries++)
+        {
+            ct.ThrowIfCancellationRequested();
+            await run.Lease.EnsureAsync(ModelStep.LeastLease);
+            await run.Journal.AppendAsync([Drafts.ToolIntent(call, tool.Effect, KeyOf(run.Record, call))]);
+            var started = time.GetTimestamp();
+            try
+            {
+                var (output, cost) = await CallAsync(run, call, tool, ct);
+                await run.Journal.AppendAsync([Drafts.ToolResult(call, output, cost, time.GetElapsedTime(started))], Progress(run));
+            }
+            catch (RefusedException e)
+            {
+                await FailAsync(run, call, tool, e.Refusal, tries, ct);
+            }
+        }
+    }
+
+    /// <summary>The same for every attempt of a call, by whichever worker.</summary>
+    private static string KeyOf(RunRecord run, ToolTurn call) =>
+        "call_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{run.Tenant}\n{run.Id}\n{call.Id}")).AsSpan(0, 16));
+
+    private async Task<(string Output, Money Cost)> CallAsync(OwnedRun run, ToolTurn call, OfferedTool tool, CancellationToken ct)
+    {
+        var arguments = ToolArguments.TryParse(call.Arguments)!.Value;
+        if (tool.OfMachine) return (await memory.CallAsync(run, tool.Spec.Name, arguments, KeyOf(run.Record, call), ct), Money.Zero);
+        if (tool.IsSearch && arguments.Optional("texts") is null && run.State.Documents.Count > 0) arguments = ToolArguments.WithTexts(arguments, run.State.Documents);
+        using var own = new CancellationTokenSource(tool.Settings.Timeout ?? Timeout.InfiniteTimeSpan, time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, own.Token);
+        var (http, passage) = requests.Open(run.Record, run.Caller, both.Token);
+        await using var leaving = passage;
+        try
+        {
+            var sent = new ToolCall { Http = http, Passage = passage, Arguments = arguments, IdempotencyKey = KeyOf(run.Record, call) };
+            var answer = await runner.RunAsync(tool.Spec.Name, sent, RunRequests.Route, both.Token);
+            return (answer.Output.GetRawText(), answer.Cost);
+        }
+        catch (OperationCanceledException) when (own.IsCancellationRequested && !ct.IsCancellationRequested)
+        {
+            throw ToolRefusals.TimedOut(tool.Spec with { Timeout = tool.Settings.Timeout!.Value, Effect = tool.Effect });
+        }
+    }
+
+    private async Task FailAsync(OwnedRun run, ToolTurn call, OfferedTool tool, Refusal refusal, int tries, CancellationToken ct)
+    {
+        // It surely did nothing where it could not be reached or refused; else a call with an effect may have had it.
+        var mayHaveActed = refusal.Kind is RefusalKind.ProviderFailed or RefusalKind.ProviderTimedOut or RefusalKind.Broken;
+        if (mayHaveActed && tool.Effect == ToolEffect.Once)
+        {
+            await run.Journal.AppendAsync([Drafts.ToolUnknown(call, time.GetUtcNow() + OutcomeTime)]);
+            return;
+        }
+
+        var again = (refusal.Retryable || mayHaveActed) && tries < tool.Settings.Retries;
+        await run.Journal.AppendAsync([Drafts.ToolFailed(call, refusal.Code, refusal.Message, again)]);
+        if (!again) return;
+        var pause = refusal.RetryAfter ?? TimeSpan.FromMilliseconds(200 << tries);
+        await Task.Delay(pause < LongestPause ? pause : LongestPause, time, ct);
+    }
+
+    private static RunChange Progress(OwnedRun run) => new() { Status = RunStatus.Running, WakeAt = run.Record.WakeAt, Steps = run.State.Steps, ClearCrashes = true };
+}
