@@ -63,7 +63,8 @@ internal sealed class AgentFile
         if (_errors.Count > 0) return (reader.Name, null);
         var whole = AgentWriter.Sealed(definition);
         if (Encoding.UTF8.GetByteCount(whole.Text) > LargestText) Fail("", $"The definition has more than {LargestText / 1024} KiB with its prompt and defaults written out.");
-        return (reader.Name, whole);
+        // As every run that pins it reads it.
+        return (reader.Name, _errors.Count == 0 ? Pinned(whole.Text) : null);
     }
 
     private JsonView? Root(ReadOnlyMemory<byte> bytes)
