@@ -16,6 +16,15 @@ internal sealed class AgentApi : IDisposable
         _client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", key);
     }
 
+    /// <summary>With a key of its own, which may run agents and call every tool.</summary>
+    public static async Task<AgentApi> WithKeyAsync(Uri address, string adminKey)
+    {
+        using var admin = new AgentApi(address, adminKey);
+        var (status, body) = await admin.PostAsync("/v1/auth/keys", """{"name": "chaos", "scopes": ["ai:complete", "agent:run"], "tools": ["*"]}""");
+        Assert.True(status == 201, $"{status}: {body}");
+        return new AgentApi(address, body.GetProperty("apiKey").GetString()!);
+    }
+
     /// <returns>The run's id.</returns>
     public async Task<string> StartAsync(int seed, string agent = Setting.Agent)
     {

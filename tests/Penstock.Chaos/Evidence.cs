@@ -16,7 +16,7 @@ internal sealed class Evidence(World world, int steps)
     public async Task CheckAsync(IRunStore store, string id, int seed, int kills)
     {
         var run = await store.GetAsync(TenantId.Default, new RunId(id), TestContext.Current.CancellationToken);
-        Assert.True(run is { Status: RunStatus.Completed }, $"Run {id} of seed {seed} is {run?.Status}, error {run?.Error}.");
+        Assert.True(run!.Status == RunStatus.Completed, $"Run {id} of seed {seed} is {run.Status}, error {run.Error}.");
         var journal = await AllAsync(store, run);
         Assert.Equal(Enumerable.Range(0, (int)run.NextSeq), journal.Select(entry => (int)entry.Seq));
         Assert.Equal(journal.Select(entry => entry.Epoch).Order(), journal.Select(entry => entry.Epoch));

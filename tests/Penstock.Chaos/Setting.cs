@@ -30,7 +30,7 @@ internal static class Setting
             {
               "tools": {
                 "maxInFlight": 400, "maxInFlightPerTenant": 400,
-                "endpoints": {
+                "http": {
                   {{Tool(world, World.Look, "pure")}},
                   {{Tool(world, World.Keyed, "idempotent")}},
                   {{Tool(world, World.Once, "once")}}
@@ -43,9 +43,9 @@ internal static class Setting
         return folder;
     }
 
-    private static string Tool(World world, string name, string effect) => string.Create(CultureInfo.InvariantCulture, $$"""
-        "{{name}}": {
-          "url": "{{world.Tools}}{{name}}", "secret": "{{World.Secret}}", "description": "{{name}}", "effect": "{{effect}}", "concurrency": 400,
+    private static string Tool(World world, string name, string effect) => string.Create(CultureInfo.InvariantCulture, $$$"""
+        "{{{name}}}": {
+          "url": "{{{world.Tools}}}{{{name}}}", "secret": "{{{World.Secret}}}", "description": "{{{name}}}", "effect": "{{{effect}}}", "concurrency": 400,
           "input": {"type": "object", "properties": {"seed": {"type": "integer"}, "turn": {"type": "integer"}, "index": {"type": "integer"}}, "required": ["seed", "turn", "index"]}
         }
         """);

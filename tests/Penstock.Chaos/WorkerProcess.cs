@@ -57,7 +57,7 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
         var ended = worker._process.WaitForExitAsync(TestContext.Current.CancellationToken);
         if (await Task.WhenAny(worker._ready.Task.WaitAsync(StartTime, TestContext.Current.CancellationToken), ended) == ended)
             throw new InvalidOperationException($"The worker ended with {worker._process.ExitCode}: {worker.Said}");
-        worker.Api = new AgentApi(await worker._ready.Task, AdminKey);
+        worker.Api = await AgentApi.WithKeyAsync(await worker._ready.Task, AdminKey);
         return worker;
     }
 

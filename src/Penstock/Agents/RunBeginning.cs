@@ -8,9 +8,9 @@ namespace Penstock.Agents;
 /// <summary>How a run begins: its head, and the entries that are there before a worker has it.</summary>
 internal static class RunBeginning
 {
-    public static IReadOnlyList<JournalEntry> Of(RunOrder order, DateTimeOffset now)
+    public static IReadOnlyList<JournalEntry> Of(Caller caller, RunOrder order, DateTimeOffset now)
     {
-        var started = Started(order);
+        var started = Started(caller, order);
         if (Encoding.UTF8.GetByteCount(started) > JournalEntry.LargestBody)
             throw new RefusedException(Refusal.Invalid("input", $"'input' and the definition have more than {JournalEntry.LargestBody} bytes together. Give long texts as 'input.{RunDocuments.Member}'."));
         return [new JournalEntry(0, JournalKinds.Started, now, 0, started), .. order.Documents.Select((document, index) => new JournalEntry(index + 1, JournalKinds.Document, now, 0, document))];
@@ -51,7 +51,7 @@ internal static class RunBeginning
         WakeAt = now,
     };
 
-    private static string Started(RunOrder order) => RunJson.Of(json =>
+    private static string Started(Caller caller, RunOrder order) => RunJson.Of(json =>
     {
         RunJson.WriteRaw(json, "definition", order.Agent.Text);
         RunJson.WriteRaw(json, "input", RunDocuments.Without(order.Request.Input));
@@ -64,5 +64,23 @@ internal static class RunBeginning
 
         RunJson.WriteOptional(json, "model", order.Model);
         if (order.Request.Limits is not null) RunLimits.Write(json, order.Limits);
+        if (caller.Key.Hash.IsEmpty) WriteAuthority(json, caller.Key);
     });
+
+    /// <summary>A token's key is stored nowhere: the run goes on with what it allowed.</summary>
+    private static void WriteAuthority(Utf8JsonWriter json, KeyRecord key)
+    {
+        json.WriteStartObject("authority");
+        json.WriteNumber("scopes", (int)key.Scopes);
+        WriteNames(json, "models", key.Models);
+        WriteNames(json, "tools", key.Tools);
+        json.WriteEndObject();
+    }
+
+    private static void WriteNames(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
+    {
+        json.WriteStartArray(name);
+        foreach (var value in values) json.WriteStringValue(value);
+        json.WriteEndArray();
+    }
 }

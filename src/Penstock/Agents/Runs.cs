@@ -19,7 +19,7 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     {
         var order = checks.Check(caller, request);
         var now = Now();
-        var first = RunBeginning.Of(order, now);
+        var first = RunBeginning.Of(caller, order, now);
         while (true)
         {
             var run = RunBeginning.Head(new RunId(ids.Next("run_")), caller, order, now) with { NextSeq = first.Count };
@@ -114,7 +114,7 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     {
         if (!await store.RedriveAsync(run.Tenant, run.Id, Now(), ct))
             throw new RefusedException(new Refusal(RefusalKind.Conflict, "run_not_dead", $"Run '{run.Id}' is {RunNames.Of(run.Status)}; only a dead run is sent on."));
-        await PostAsync(run, InboxKinds.Redriven, ids.Next("redriven:"), json => json.WriteString("by", caller.Key.Id.Value), ct);
+        await PostAsync(run with { Status = RunStatus.Queued }, InboxKinds.Redriven, ids.Next("redriven:"), json => json.WriteString("by", caller.Key.Id.Value), ct);
         return await store.GetAsync(run.Tenant, run.Id, ct) ?? throw Unknown();
     }
 
@@ -132,7 +132,8 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     /// <summary>False where an item of this id came before.</summary>
     private async Task<bool> PostAsync(RunRecord run, string kind, string id, Action<Utf8JsonWriter> body, CancellationToken ct)
     {
-        var posted = await store.PostAsync(run.Tenant, run.Id, new InboxItem(id, kind, Now(), RunJson.Of(body)), ct);
+        // An id that is known is known of an ended run too; what was told before is no reason to say that it will be heeded.
+        var posted = run.Ended ? Posted.Ended : await store.PostAsync(run.Tenant, run.Id, new InboxItem(id, kind, Now(), RunJson.Of(body)), ct);
         if (posted == Posted.NotFound) throw Unknown();
         if (posted == Posted.Ended) throw new RefusedException(new Refusal(RefusalKind.Conflict, "run_ended", $"Run '{run.Id}' has ended; nothing more reaches it. Start another, or fork it."));
         signals.Wanted(run.Id);

@@ -60,9 +60,14 @@ internal sealed class RunSocket(KeyRing keys, SocketCalls calls, Runs runs, RunE
         {
             using var patience = new CancellationTokenSource(life.Times.Key, life.Time);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token, life.Begun);
-            var key = await session.ReadKeyAsync(stop.Token);
-            var caller = key is null ? null : await keys.AuthenticateAsync(calls.Make(key, stop.Token));
-            RequestScope.Of(http).Key = caller?.Key.Id;
+            if (await session.ReadKeyAsync(stop.Token) is not { } key)
+            {
+                await session.CloseAsync(SocketSession.Unauthenticated, "The first message must bring the key.");
+                return default;
+            }
+
+            var caller = await keys.AuthenticateAsync(calls.Make(key, stop.Token));
+            RequestScope.Of(http).Key = caller.Key.Id;
             return (key, caller);
         }
         catch (RefusedException e)
