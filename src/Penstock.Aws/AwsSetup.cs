@@ -2,7 +2,9 @@ using Amazon;
 using Amazon.DynamoDBv2;
 using Amazon.Runtime;
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Agents;
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.DynamoDb.Agents;
 using Penstock.Aws.DynamoDb.Cache;
 using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
@@ -35,6 +37,8 @@ public static class AwsSetup
         services.AddSingleton<ICacheStore, DynamoCacheStore>();
         services.AddSingleton<IIdempotencyStore, DynamoIdempotencyStore>();
         services.AddSingleton<IPromptStore, DynamoPromptStore>();
+        services.AddSingleton<IRunStore, DynamoRunStore>();
+        services.AddSingleton<IMemoryStore, DynamoMemoryStore>();
         services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);

@@ -33,6 +33,8 @@ internal static partial class Schema
         ) STRICT, WITHOUT ROWID;
 
         CREATE INDEX agent_runs_by_time ON agent_runs (tenant, created_at, run);
+        CREATE INDEX agent_runs_by_project ON agent_runs (tenant, project, created_at, run);
+        CREATE INDEX agent_runs_by_status ON agent_runs (tenant, status, created_at, run);
         CREATE INDEX agent_runs_by_parent ON agent_runs (tenant, parent, created_at, run) WHERE parent IS NOT NULL;
 
         -- Workers and the sweeper serve every tenant.

@@ -21,9 +21,9 @@ public abstract partial class RunStoreContract
     [Fact]
     public async Task Pages_by_cursor_hold_each_run_once()
     {
-        for (var i = 0; i < 23; i++) await CreateAsync(Run($"run_{i:00}") with { CreatedAt = Now.AddMilliseconds(i / 5), Status = i % 2 == 0 ? RunStatus.Queued : RunStatus.Waiting });
+        for (var i = 0; i < 23; i++) await CreateAsync(Run($"run_{i:00}") with { CreatedAt = Now.AddMilliseconds(i / 5), Status = i % 2 == 0 ? RunStatus.Queued : RunStatus.Waiting, Project = new ProjectId(i % 3 == 0 ? "p" : "q") });
 
-        foreach (var (query, count) in new[] { (new RunQuery { Limit = 4 }, 23), (new RunQuery { Limit = 3, Status = RunStatus.Waiting }, 11), (new RunQuery { Limit = 23 }, 23) })
+        foreach (var (query, count) in new[] { (new RunQuery { Limit = 4 }, 23), (new RunQuery { Limit = 3, Status = RunStatus.Waiting }, 11), (new RunQuery { Limit = 5, Project = new ProjectId("p") }, 8), (new RunQuery { Limit = 23 }, 23) })
         {
             var all = await _store.ListAsync(Acme, query with { Limit = 1_000 }, Ct);
             var paged = new List<RunRecord>();
@@ -50,16 +50,20 @@ public abstract partial class RunStoreContract
         await CreateAsync(Run("c") with { Key = new KeyId("key-2") });
         await CreateAsync(Run("d") with { Status = RunStatus.Dead, EndedAt = Now, WakeAt = null });
         await CreateAsync(Run("e") with { Key = new KeyId("key-2"), Agent = "research2" });
-        await CreateAsync(Run("f") with { Project = new ProjectId("red"), Key = new KeyId("key-3"), Agent = "research3", Status = RunStatus.Waiting });
+        await CreateAsync(Run("f") with { Project = new ProjectId("p"), Agent = "other" });
+        await CreateAsync(Run("g") with { Project = new ProjectId("p"), Agent = "other", Status = RunStatus.Waiting, Key = new KeyId("key-2") });
 
-        Assert.Equal("fedcba", await ListAsync(new RunQuery { Limit = 10 }));
-        Assert.Equal("f", await ListAsync(new RunQuery { Limit = 10, Project = new ProjectId("red") }));
-        Assert.Equal("edcba", await ListAsync(new RunQuery { Limit = 10, Project = ProjectId.Default }));
-        Assert.Equal("ecba", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Queued }));
+        Assert.Equal("gfedcba", await ListAsync(new RunQuery { Limit = 10 }));
+        Assert.Equal("fecba", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Queued }));
         Assert.Equal("d", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Dead }));
         Assert.Equal("", await ListAsync(new RunQuery { Limit = 10, Status = RunStatus.Running }));
+        Assert.Equal("gf", await ListAsync(new RunQuery { Limit = 10, Project = new ProjectId("p") }));
+        Assert.Equal("g", await ListAsync(new RunQuery { Limit = 10, Project = new ProjectId("p"), Status = RunStatus.Waiting }));
+        Assert.Equal("g", await ListAsync(new RunQuery { Limit = 10, Project = new ProjectId("p"), Key = new KeyId("key-2") }));
+        Assert.Equal("edcba", await ListAsync(new RunQuery { Limit = 10, Project = ProjectId.Default }));
+        Assert.Equal("", await ListAsync(new RunQuery { Limit = 10, Project = new ProjectId("q") }));
         Assert.Equal("dca", await ListAsync(new RunQuery { Limit = 10, Agent = "research" }));
-        Assert.Equal("ec", await ListAsync(new RunQuery { Limit = 10, Key = new KeyId("key-2") }));
+        Assert.Equal("gec", await ListAsync(new RunQuery { Limit = 10, Key = new KeyId("key-2") }));
         Assert.Equal("c", await ListAsync(new RunQuery { Limit = 10, Key = new KeyId("key-2"), Agent = "research", Status = RunStatus.Queued }));
     }
 

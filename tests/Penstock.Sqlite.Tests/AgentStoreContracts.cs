@@ -45,3 +45,12 @@ public sealed class SqliteMemoryStoreTests : MemoryStoreContract
         _folder.Dispose();
     }
 }
+
+public sealed class SqliteRunFaultsTests : RunFaultsContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<IRunStore> OpenAsync() => ValueTask.FromResult<IRunStore>(new SqliteRunStore(_store.Database));
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}

@@ -132,6 +132,7 @@ public sealed class MigrationTests : IDisposable
                 "9 a1fb31fb5f622173e18437a16513df1245ab55fac2ab72d89ccaca7362cc70bb",
                 "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
                 "11 6f0b24f88719365f31d4cd3fa32a7d6dab75833b0f51bdaafd4c8d2896b8f875",
+                "12 a548f2c2f0c5de7b8603141ca14e1a081f02b07d5eeaaf6b67ea062e1607200d",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

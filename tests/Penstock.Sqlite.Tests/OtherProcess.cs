@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using Penstock.Agents;
+using Penstock.Sqlite.Agents;
 using Penstock.Sqlite.Budgets;
 
 namespace Penstock.Sqlite.Tests;
@@ -8,6 +10,7 @@ internal sealed class OtherProcess : IDisposable
 {
     public const string Mark = "--other-process";
     public const string Opened = "opened";
+    public const int EntriesAtOnce = 3;
     private const int Producers = 16;
 
     private readonly Process _process;
@@ -21,6 +24,9 @@ internal sealed class OtherProcess : IDisposable
 
     /// <summary>Appends from several tasks until it is killed, and names each attempt once its append has completed.</summary>
     public static OtherProcess Append(string folder, string prefix) => Start("append", folder, prefix);
+
+    /// <summary>Appends to runs from several tasks until it is killed; names the run and its next number once an append has completed.</summary>
+    public static OtherProcess AppendToRuns(string folder, string prefix) => Start("runs", folder, prefix);
 
     public async Task<string?> ReadLineAsync(CancellationToken ct) => await _process.StandardOutput.ReadLineAsync(ct);
 
@@ -44,7 +50,12 @@ internal sealed class OtherProcess : IDisposable
         {
             await using var database = SqliteDatabase.Open(new SqliteOptions { DataFolder = folder });
             Console.WriteLine(Opened);
-            await (task == "append" ? AppendForEverAsync(database, prefix) : Console.In.ReadLineAsync());
+            await (task switch
+            {
+                "append" => AppendForEverAsync(database, prefix),
+                "runs" => AppendToRunsForEverAsync(database, prefix),
+                _ => Console.In.ReadLineAsync(),
+            });
             return 0;
         }
         catch (DataFolderInUseException e)
@@ -62,6 +73,21 @@ internal sealed class OtherProcess : IDisposable
             var row = Rows.Row($"{prefix}-{producer}-{i}");
             await store.SettleAsync(row, CancellationToken.None);
             Console.WriteLine(row.Attempt);
+        }
+    }));
+
+    private static Task AppendToRunsForEverAsync(SqliteDatabase database, string prefix) => Task.WhenAll(Enumerable.Range(0, Producers).Select(async producer =>
+    {
+        var store = new SqliteRunStore(database);
+        var run = Rows.Run($"{prefix}-{producer}");
+        await store.CreateAsync(run, [], CancellationToken.None);
+        await store.AcquireAsync(run, "w1", false, CancellationToken.None);
+        for (var seq = 0L; ; seq += EntriesAtOnce)
+        {
+            var entries = Enumerable.Range(0, EntriesAtOnce).Select(i => new JournalEntry(seq + i, "model.result", run.CreatedAt, 1, $$"""{"text":"{{seq + i}}"}""")).ToArray();
+            var append = new RunAppend { Tenant = run.Tenant, Run = run.Id, Epoch = 1, Seq = seq, Entries = entries };
+            if (!await store.AppendAsync(append, CancellationToken.None)) throw new InvalidOperationException("Its own run was refused.");
+            Console.WriteLine($"{run.Id} {seq + EntriesAtOnce}");
         }
     }));
 

@@ -1,3 +1,4 @@
+using Penstock.Agents;
 using Penstock.Kernel;
 using Penstock.Usage;
 
@@ -5,6 +6,21 @@ namespace Penstock.Sqlite.Tests;
 
 internal static class Rows
 {
+    public static RunRecord Run(string id) => new()
+    {
+        Tenant = TenantId.Default,
+        Id = new RunId(id),
+        Project = ProjectId.Default,
+        Key = new KeyId("key-1"),
+        Agent = "research",
+        Version = "1.0.0",
+        Hash = "hash",
+        Path = id,
+        Limit = new Money(500_000_000),
+        CreatedAt = new DateTimeOffset(2026, 11, 25, 12, 0, 0, TimeSpan.Zero),
+        WakeAt = new DateTimeOffset(2026, 11, 25, 12, 0, 0, TimeSpan.Zero),
+    };
+
     public static LedgerRow Row(string attempt) => new()
     {
         Tenant = TenantId.Default,

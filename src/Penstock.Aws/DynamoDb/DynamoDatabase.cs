@@ -126,7 +126,7 @@ internal sealed class DynamoDatabase(IAmazonDynamoDB client, DynamoTables tables
     }
 
     /// <summary>Removes an item. False where it does not meet the condition, or is gone: also where a repetition finds what the first try did.</summary>
-    public async Task<bool> DeleteAsync(string table, Item key, string condition, Item values, CancellationToken ct)
+    public async Task<bool> DeleteAsync(string table, Item key, string condition, Item? values, CancellationToken ct)
     {
         var request = new DeleteItemRequest
         {
@@ -134,7 +134,7 @@ internal sealed class DynamoDatabase(IAmazonDynamoDB client, DynamoTables tables
             Key = key.Attributes,
             ConditionExpression = condition,
             ExpressionAttributeNames = Expressions.Names(condition),
-            ExpressionAttributeValues = values.Attributes,
+            ExpressionAttributeValues = values?.Attributes,
         };
         try
         {
@@ -185,6 +185,58 @@ internal sealed class DynamoDatabase(IAmazonDynamoDB client, DynamoTables tables
         {
             return new Item(e.Item ?? []);
         }
+    }
+
+    /// <summary>
+    /// As <see cref="UpdateAsync"/>, for a change that is told from another by what it leaves: the item as it is after it, or as it is where it did not meet
+    /// the condition.
+    /// </summary>
+    public async Task<(bool Changed, Item Item)> ChangeAsync(string table, Item key, string update, string condition, Item values, CancellationToken ct)
+    {
+        var request = new UpdateItemRequest
+        {
+            TableName = table,
+            Key = key.Attributes,
+            UpdateExpression = update,
+            ConditionExpression = condition,
+            ExpressionAttributeNames = Expressions.Names(update, condition),
+            ExpressionAttributeValues = values.Attributes,
+            ReturnValues = ReturnValue.ALL_NEW,
+            ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure.ALL_OLD,
+        };
+        try
+        {
+            var answer = await TryAsync(() => client.UpdateItemAsync(request, ct), "update an item", ct);
+            return (true, new Item(answer.Attributes));
+        }
+        catch (ConditionalCheckFailedException e)
+        {
+            return (false, new Item(e.Item ?? []));
+        }
+    }
+
+    /// <summary>How many items of a partition the condition on its keys matches.</summary>
+    public async Task<int> CountAsync(string table, string index, string keyCondition, Item values, CancellationToken ct)
+    {
+        var request = new QueryRequest
+        {
+            TableName = table,
+            IndexName = index,
+            KeyConditionExpression = keyCondition,
+            ExpressionAttributeNames = Expressions.Names(keyCondition),
+            ExpressionAttributeValues = values.Attributes,
+            Select = Select.COUNT,
+        };
+        var count = 0;
+        do
+        {
+            var answer = await QueryPageAsync(request, ct);
+            count += answer.Count ?? 0;
+            request.ExclusiveStartKey = answer.LastEvaluatedKey;
+        }
+        while (request.ExclusiveStartKey is { Count: > 0 });
+
+        return count;
     }
 
     /// <summary>

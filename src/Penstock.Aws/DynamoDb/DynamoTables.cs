@@ -16,6 +16,8 @@ namespace Penstock.Aws.DynamoDb;
 /// ai-cache                 id                           by-due (due, dueAt)       answers that may be given again
 /// ai-platform-limits       id                                                     buckets and slots: one item each
 /// ai-prompts               pk, sk                                                 versions of templates, labels and their moves
+/// ai-runs                  pk, sk                       by-due (due, dueKey)      agent runs, their journals, inboxes and growing answers
+/// ai-memory                pk, sk                                                 threads of conversations, and facts about end users
 /// </code>
 /// A partition's name begins with its tenant (<c>t#acme#…</c>), except where the tenant is what is looked for. Where many calls write at once, the
 /// name ends with a shard.
@@ -38,6 +40,11 @@ internal sealed class DynamoTables(string prefix)
     public string Limits { get; } = $"{prefix}ai-platform-limits";
 
     public string Prompts { get; } = $"{prefix}ai-prompts";
+
+    public string Runs { get; } = $"{prefix}ai-runs";
+
+    /// <summary>Apart from runs, which end and are swept away.</summary>
+    public string Memory { get; } = $"{prefix}ai-memory";
 
     /// <summary>The attribute by which DynamoDB drops items, in seconds since 1970.</summary>
     public const string Ttl = "ttl";
@@ -84,6 +91,10 @@ internal sealed class DynamoTables(string prefix)
         yield return Table(Usage, ("userId", KeyType.HASH, ScalarAttributeType.S), ("timestamp", KeyType.RANGE, ScalarAttributeType.N));
         yield return Table(Limits, ("id", KeyType.HASH, ScalarAttributeType.S));
         yield return Table(Prompts, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
+        var runs = Table(Runs, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
+        Index(runs, ByDue, ("due", ScalarAttributeType.S), ("dueKey", ScalarAttributeType.S), ProjectionType.KEYS_ONLY);
+        yield return runs;
+        yield return Table(Memory, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
         foreach (var name in new[] { Idempotency, Cache })
         {
             var answers = Table(name, ("id", KeyType.HASH, ScalarAttributeType.S));
@@ -104,14 +115,17 @@ internal sealed class DynamoTables(string prefix)
         return request;
     }
 
-    private static void Index(CreateTableRequest table, string name, string text, string number, ProjectionType projection)
+    private static void Index(CreateTableRequest table, string name, string text, string number, ProjectionType projection) =>
+        Index(table, name, (text, ScalarAttributeType.S), (number, ScalarAttributeType.N), projection);
+
+    private static void Index(CreateTableRequest table, string name, (string Name, ScalarAttributeType Type) hash, (string Name, ScalarAttributeType Type) range, ProjectionType projection)
     {
-        table.AttributeDefinitions.Add(new AttributeDefinition(text, ScalarAttributeType.S));
-        table.AttributeDefinitions.Add(new AttributeDefinition(number, ScalarAttributeType.N));
+        table.AttributeDefinitions.Add(new AttributeDefinition(hash.Name, hash.Type));
+        table.AttributeDefinitions.Add(new AttributeDefinition(range.Name, range.Type));
         (table.GlobalSecondaryIndexes ??= []).Add(new GlobalSecondaryIndex
         {
             IndexName = name,
-            KeySchema = [new KeySchemaElement(text, KeyType.HASH), new KeySchemaElement(number, KeyType.RANGE)],
+            KeySchema = [new KeySchemaElement(hash.Name, KeyType.HASH), new KeySchemaElement(range.Name, KeyType.RANGE)],
             Projection = new Projection { ProjectionType = projection },
         });
     }

@@ -18,13 +18,17 @@ internal static class RunRows
 
     private const string SelectRun = $"SELECT {Columns} FROM agent_runs WHERE tenant = $tenant AND run = $run";
 
-    internal const string SelectList = $"""
-        SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_time
-        WHERE tenant = $tenant AND (created_at, run) < ($created, $after)
-          AND ($status IS NULL OR status = $status) AND ($project IS NULL OR project = $project) AND ($agent IS NULL OR agent = $agent)
-          AND ($key IS NULL OR key_id = $key)
+    private const string Page = """
+          AND (created_at, run) < ($created, $after) AND ($project IS NULL OR project = $project) AND ($status IS NULL OR status = $status)
+          AND ($agent IS NULL OR agent = $agent) AND ($key IS NULL OR key_id = $key)
         ORDER BY created_at DESC, run DESC LIMIT $limit
         """;
+
+    internal const string SelectList = $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_time WHERE tenant = $tenant {Page}";
+
+    internal const string SelectOfProject = $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_project WHERE tenant = $tenant AND project = $project {Page}";
+
+    internal const string SelectOfStatus = $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_status WHERE tenant = $tenant AND status = $status {Page}";
 
     internal const string SelectChildren =
         $"SELECT {Columns} FROM agent_runs INDEXED BY agent_runs_by_parent WHERE tenant = $tenant AND parent = $parent ORDER BY created_at, run";
@@ -57,12 +61,12 @@ internal static class RunRows
         return Key(row, tenant, run).Step() ? Read(row) : null;
     }
 
-    public static List<RunRecord> List(Session session, TenantId tenant, RunQuery query)
+    public static List<RunRecord> List(Session session, TenantId tenant, RunQuery query) => query switch
     {
-        using var rows = session.Use(SelectList);
-        rows.Set("$tenant", tenant.Value).Set("$created", query.After is { } after ? Milliseconds(after.CreatedAt) : long.MaxValue).Set("$after", query.After?.Run.Value ?? "");
-        return ReadAll(rows.Set("$status", (int?)query.Status).Set("$project", query.Project?.Value).Set("$agent", query.Agent).Set("$key", query.Key?.Value).Set("$limit", query.Limit));
-    }
+        { Project: not null } => ListBy(session, SelectOfProject, tenant, query),
+        { Status: not null } => ListBy(session, SelectOfStatus, tenant, query),
+        _ => ListBy(session, SelectList, tenant, query),
+    };
 
     public static List<RunRecord> Children(Session session, TenantId tenant, RunId parent)
     {
@@ -98,6 +102,14 @@ internal static class RunRows
     public static long? Milliseconds(DateTimeOffset? time) => time?.ToUnixTimeMilliseconds();
 
     public static DateTimeOffset Time(long milliseconds) => DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+
+    private static List<RunRecord> ListBy(Session session, string sql, TenantId tenant, RunQuery query)
+    {
+        using var rows = session.Use(sql);
+        rows.Set("$tenant", tenant.Value).Set("$created", query.After is { } after ? Milliseconds(after.CreatedAt) : long.MaxValue).Set("$after", query.After?.Run.Value ?? "");
+        rows.Set("$project", query.Project?.Value).Set("$status", (int?)query.Status).Set("$agent", query.Agent).Set("$key", query.Key?.Value);
+        return ReadAll(rows.Set("$limit", query.Limit));
+    }
 
     private static List<RunRecord> ReadAll(Statement rows)
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using Penstock.Kernel;
 
 namespace Penstock.Agents;
@@ -112,7 +113,7 @@ public sealed record RunAppend
 
     public required long Epoch { get; init; }
 
-    /// <summary>One after the other from the run's next sequence number; none where only the head changes. At most <see cref="MostEntries"/>.</summary>
+    /// <summary>One after the other from the run's next sequence number; none where only the head changes. At most <see cref="MostEntries"/>, and <see cref="LargestBodies"/> in all.</summary>
     public required IReadOnlyList<JournalEntry> Entries { get; init; }
 
     /// <summary>Sequence number the first entry has, or would have.</summary>
@@ -127,6 +128,9 @@ public sealed record RunAppend
     public const int MostEntries = 25;
     public const int MostFolded = 20;
 
+    /// <summary>UTF-8 bytes of all bodies together: what one write of every store holds. An owner with more appends twice.</summary>
+    public const int LargestBodies = 3_000_000;
+
     /// <summary>What every adapter asks first.</summary>
     /// <exception cref="ArgumentException">No owner may write this, whatever the store holds.</exception>
     public void Check()
@@ -136,6 +140,8 @@ public sealed record RunAppend
         if (Folded.Distinct(StringComparer.Ordinal).Count() < Folded.Count) throw new ArgumentException("An item of the inbox was given twice.");
         if (Change is { Status: >= RunStatus.Completed, EndedAt: null }) throw new ArgumentException("A run that ends has a time at which it ended.");
         JournalEntry.Check(Entries, Seq, Epoch);
+        var bytes = Entries.Sum(entry => (long)Encoding.UTF8.GetByteCount(entry.Body));
+        if (bytes > LargestBodies) throw new ArgumentException($"The entries are {bytes} bytes, and {LargestBodies} are the most.");
     }
 }
 
