@@ -50,7 +50,7 @@ internal static class AgentHost
         {
             var folder = Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, "agents-of-tests")).FullName;
             foreach (var (name, input) in new[] { ("helper", ""), ("strict", "inputSchema: {type: object, properties: {topic: {type: string}, documents: {type: array}}, required: [topic], additionalProperties: false}") })
-                File.WriteAllText(Path.Combine(folder, name + ".yaml"), $$"""
+                Write(Path.Combine(folder, name + ".yaml"), $$"""
                     apiVersion: v1
                     kind: Agent
                     name: {{name}}
@@ -64,5 +64,13 @@ internal static class AgentHost
                     """);
             return folder;
         }
+    }
+
+    /// <summary>Whole or not at all: another test may be reading it.</summary>
+    private static void Write(string file, string text)
+    {
+        if (File.Exists(file) && File.ReadAllText(file) == text) return;
+        File.WriteAllText(file + ".new", text);
+        File.Move(file + ".new", file, overwrite: true);
     }
 }

@@ -147,7 +147,7 @@ public sealed class RunEndpointsTests : IAsyncLifetime
     public async Task Guard_rules_are_applied_before_anything_is_journaled()
     {
         const string Card = "4111 1111 1111 1111";
-        var key = await _host.AddKeyAsync("guarded", Scopes.RunAgents | Scopes.Complete, record => record with { Guards = """{"rules":{"card":"mask"}}""" });
+        var key = await _host.AddKeyAsync("guarded", Scopes.RunAgents | Scopes.Complete, record => record with { Guards = """{"card":"mask"}""" });
 
         var run = await _host.PostAsync("/v1/agents/run", $$$"""{"type":"helper","input":{"topic":"{{{Card}}}","documents":["{{{Card}}}"]},"user":"{{{Card}}}","wait":0}""", key);
         Assert.True(run.Status == 202, run.Body);

@@ -27,7 +27,11 @@ internal sealed class RunSocket(KeyRing keys, SocketCalls calls, Runs runs, RunE
     private async Task AcceptAsync(HttpContext http)
     {
         if (!http.WebSockets.IsWebSocketRequest)
+        {
+            await keys.AuthenticateAsync(http);
             throw new RefusedException(Refusal.Invalid("Upgrade", "This route speaks WebSocket. Connect to it with a WebSocket client."));
+        }
+
         var named = http.WebSockets.WebSocketRequestedProtocols;
         var key = SocketKey.Of(named) ?? (HasKey(http) ? KeyRing.Sent(http.Request.Headers) : null);
         // Who is let in by what came with the request is refused by a status, which every client shows.
