@@ -10,7 +10,8 @@ namespace Penstock.Agents;
 /// </summary>
 internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks, IdSource ids, TimeProvider time)
 {
-    public const int LongestReason = 500;
+    /// <summary>Characters; where an agent asked a person, it is their answer.</summary>
+    public const int LongestReason = 4_000;
 
     private const int Page = 200;
 

@@ -112,8 +112,10 @@ internal sealed class SocketLife(SocketTimes times, Drain drain, TimeProvider ti
 
     public TimeProvider Time => time;
 
-    /// <summary>The server begins to stop: what only watches ends.</summary>
+    /// <summary>The server begins to stop: what only watches ends, and nothing new is taken.</summary>
     public CancellationToken Begun => drain.Begun;
+
+    public static RefusedException Stopping => new(Drain.Refusal);
 
     /// <summary>What is being made ends too.</summary>
     public CancellationToken Cut => drain.Cut;
