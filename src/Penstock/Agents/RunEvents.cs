@@ -1,4 +1,3 @@
-using Penstock.Kernel;
 
 namespace Penstock.Agents;
 
