@@ -75,12 +75,12 @@ internal sealed class ToolRules(ChatCall call, AgentTask task, ToolTalk talk, Ca
     private MadeCall? Extraction(List<ToolForm> forms, string text)
     {
         if (task.Wanted is { } wanted) return Once(forms, "extract", ("text", text), ("schema", JsonNode.Parse(wanted.GetRawText())));
-        var fields = task.Fields.Count > 0 ? task.Fields : NamedByAnswer();
-        return fields.Count == 0 ? null : Once(forms, "extract", ("text", text), ("fields", new JsonArray([.. fields.Select(field => JsonValue.Create(field))])));
+        string[] fields = task.Fields.Count > 0 ? [.. task.Fields] : NamedByAnswer();
+        return fields.Length == 0 ? null : Once(forms, "extract", ("text", text), ("fields", new JsonArray([.. fields.Select(field => JsonValue.Create(field))])));
     }
 
     /// <summary>What the answer's form asks for; sensible fields where it has no form, or where it is a form for whatever is extracted.</summary>
-    private IReadOnlyList<string> NamedByAnswer()
+    private string[] NamedByAnswer()
     {
         if (call.ResponseFormat?.Schema is not { } answerSchema) return Sensible;
         using var document = JsonDocument.Parse(answerSchema);
