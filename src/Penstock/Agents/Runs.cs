@@ -10,7 +10,8 @@ namespace Penstock.Agents;
 /// </summary>
 internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks, IdSource ids, TimeProvider time)
 {
-    public const int LongestReason = 500;
+    /// <summary>Characters; where an agent asked a person, it is their answer.</summary>
+    public const int LongestReason = 4_000;
 
     private const int Page = 200;
 
@@ -97,12 +98,13 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     /// <summary>A new run that begins with what this one knew before the model call at <paramref name="from"/>.</summary>
     public async Task<RunRecord> ForkAsync(Caller caller, RunRecord run, long from, CancellationToken ct)
     {
-        var fork = new RunFork(run, from);
+        var now = Now();
+        var fork = new RunFork(run, from, caller.Key, now);
         await foreach (var entry in JournalAsync(run, from + 1, ct)) fork.Add(entry);
         var first = fork.Entries();
         while (true)
         {
-            var made = RunBeginning.Head(new RunId(ids.Next("run_")), caller, run, Now()) with { NextSeq = first.Count };
+            var made = RunBeginning.Head(new RunId(ids.Next("run_")), caller, run, now) with { NextSeq = first.Count };
             if (!await store.CreateAsync(made, first, ct)) continue;
             signals.Wanted(made.Id);
             return made;

@@ -1,12 +1,10 @@
-using System.Security.Cryptography;
-using System.Text;
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
 using Penstock.Agents.Socket;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Tests.Gateway;
-using Penstock.Tools;
 using Xunit;
 
 namespace Penstock.Tests.Agents;
@@ -16,9 +14,11 @@ internal static class AgentHost
 {
     public const string Instructions = "You are the operator's secret helper.";
 
-    public static Task<GatewayHost> StartAsync(TimeProvider? time = null, SocketTimes? times = null, string? config = null) => GatewayHost.StartAsync(time ?? TimeProvider.System, config, services =>
+    private static readonly Lock Writing = new();
+
+    public static Task<GatewayHost> StartAsync(TimeProvider? time = null, SocketTimes? times = null) => GatewayHost.StartAsync(time ?? TimeProvider.System, "{\"agents\":{\"folder\":" + JsonSerializer.Serialize(Folder()) + "}}", services =>
     {
-        services.AddSingleton(new AgentCatalog([Agent("helper", null), Agent("strict", JsonSchema.Parse("""{"type":"object","properties":{"topic":{"type":"string"},"documents":{"type":"array"}},"required":["topic"],"additionalProperties":false}"""))]));
+        foreach (var worker in services.Where(service => service.ImplementationType == typeof(RunWorker)).ToList()) services.Remove(worker);
         if (times is not null) services.AddSingleton(times);
     });
 
@@ -43,21 +43,34 @@ internal static class AgentHost
     public static Task<string> AgentKeyAsync(this GatewayHost host, string id, string project = "default", string tenant = "default", Scopes scopes = Scopes.RunAgents) =>
         host.AddKeyAsync(id, scopes, key => key with { Project = new ProjectId(project), Tenant = new TenantId(tenant) });
 
-    private static AgentDefinition Agent(string name, JsonSchema? input)
+    /// <summary>Two definitions, the same for all tests.</summary>
+    private static string Folder()
     {
-        var text = $$"""{"name":"{{name}}","version":"1.0.0","instructions":"{{Instructions}}"}""";
-        return new AgentDefinition
+        lock (Writing)
         {
-            Name = name,
-            Version = "1.0.0",
-            Description = "Helps.",
-            Model = "gpt-4o-mini",
-            Instructions = Instructions,
-            Input = input,
-            Tools = [new AgentTool("calculator"), new AgentTool("s*", ToolEffect.Pure)],
-            Limits = new AgentLimits { Usd = Money.FromUsd(0.5m), Steps = 10, Wall = TimeSpan.FromMinutes(5), ToolCalls = 100 },
-            Text = text,
-            Hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text))),
-        };
+            var folder = Directory.CreateDirectory(Path.Combine(AppContext.BaseDirectory, "agents-of-tests")).FullName;
+            foreach (var (name, input) in new[] { ("helper", ""), ("strict", "inputSchema: {type: object, properties: {topic: {type: string}, documents: {type: array}}, required: [topic], additionalProperties: false}") })
+                Write(Path.Combine(folder, name + ".yaml"), $$"""
+                    apiVersion: v1
+                    kind: Agent
+                    name: {{name}}
+                    version: 1.0.0
+                    description: Helps.
+                    model: gpt-4o-mini
+                    instructions: {{Instructions}}
+                    {{input}}
+                    tools: [calculator, "s*"]
+                    limits: {usd: 0.5, steps: 10, wall: 5m}
+                    """);
+            return folder;
+        }
+    }
+
+    /// <summary>Whole or not at all: another test may be reading it.</summary>
+    private static void Write(string file, string text)
+    {
+        if (File.Exists(file) && File.ReadAllText(file) == text) return;
+        File.WriteAllText(file + ".new", text);
+        File.Move(file + ".new", file, overwrite: true);
     }
 }

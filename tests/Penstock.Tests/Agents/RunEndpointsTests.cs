@@ -82,7 +82,7 @@ public sealed class RunEndpointsTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("""{"type":"nobody","input":"a"}""", 404, "agent_not_found", "There are: helper, strict.")]
+    [InlineData("""{"type":"nobody","input":"a"}""", 404, "agent_not_found", "There is no agent 'nobody'")]
     [InlineData("""{"type":"helper"}""", 400, "invalid_request", "'input' is required")]
     [InlineData("""{"type":"helper","input":5}""", 400, "invalid_request", "'input' must be a text or an object")]
     [InlineData("""{"type":"helper","input":"a","tool":[]}""", 400, "invalid_request", "'tool' is not a field")]
@@ -141,6 +141,24 @@ public sealed class RunEndpointsTests : IAsyncLifetime
         Assert.Contains("'input.documents[1]' has more than 300000 bytes", document.Text("detail"), StringComparison.Ordinal);
         Assert.Contains("at most 200", many.Text("detail"), StringComparison.Ordinal);
         Assert.True(most.Status == 202, most.Body);
+    }
+
+    [Fact]
+    public async Task Guard_rules_are_applied_before_anything_is_journaled()
+    {
+        const string Card = "4111 1111 1111 1111";
+        var key = await _host.AddKeyAsync("guarded", Scopes.RunAgents | Scopes.Complete, record => record with { Guards = """{"card":"mask"}""" });
+
+        var run = await _host.PostAsync("/v1/agents/run", $$$"""{"type":"helper","input":{"topic":"{{{Card}}}","documents":["{{{Card}}}"]},"user":"{{{Card}}}","wait":0}""", key);
+        Assert.True(run.Status == 202, run.Body);
+        await _host.PostAsync($"/v1/agents/runs/{run.Text("id")}/signal", $$"""{"name":"paid","payload":"{{Card}}"}""", key);
+        await _host.PostAsync("/v1/agents/memory?user=ann", $$"""{"text":"pays with {{Card}}"}""", key);
+
+        var id = new RunId(run.Text("id")!);
+        var stored = string.Join('\n', (await Store.JournalAsync(TenantId.Default, id, 1, 10, Ct)).Select(entry => entry.Body).Concat((await Store.InboxAsync(TenantId.Default, id, Ct)).Select(item => item.Body)))
+            + (await Store.GetAsync(TenantId.Default, id, Ct))!.EndUser + (await Store.JournalAsync(TenantId.Default, id, 0, 1, Ct))[0].Body + (await _host.GetAsync("/v1/agents/memory?user=ann", key)).Body;
+        Assert.DoesNotContain("4111", stored, StringComparison.Ordinal);
+        Assert.Equal(5, stored.Split("[CARD]").Length - 1);
     }
 
     [Fact]

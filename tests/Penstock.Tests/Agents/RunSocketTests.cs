@@ -97,7 +97,7 @@ public sealed class RunSocketTests : IAsyncLifetime
         await RefusedAsync(HttpStatusCode.Unauthorized, options => options.SetRequestHeader("Authorization", "Bearer sk-pen-nobody-0123456789abcdef0123456789abcdef"));
         await RefusedAsync(HttpStatusCode.Unauthorized, options => { options.AddSubProtocol("penstock.v1"); options.AddSubProtocol("key.AAAA"); });
         await RefusedAsync(HttpStatusCode.Unauthorized, options => { options.AddSubProtocol("penstock.v1"); options.AddSubProtocol("key." + new string('A', 9)); });
-        Assert.Equal((400, 400), ((await _host.GetAsync("/v1/ws")).Status, (await _host.GetAsync("/v1/ws", null)).Status));
+        Assert.Equal((400, 401), ((await _host.GetAsync("/v1/ws")).Status, (await _host.GetAsync("/v1/ws", null)).Status));
         foreach (var (first, says) in new[] { ("""{"type":"auth","key":"sk-pen-nobody-0123456789abcdef0123456789abcdef"}""", "invalid_api_key"), ("""{"type":"ping"}""", "no_api_key"), ("[]", "invalid_request"), ("""{"type":"auth"}""", "invalid_request"), ("""{"type":5}""", "no_api_key") })
         {
             await using var client = await SocketClient.ConnectAsync(_host, null);

@@ -109,8 +109,9 @@ public sealed class RunSteeringTests : IAsyncLifetime
         Assert.True(fork.Status == 201, fork.Body);
         var copied = await Store.JournalAsync(TenantId.Default, new RunId(fork.Text("id")!), 0, 100, Ct);
         var origin = await Store.JournalAsync(TenantId.Default, new RunId(run), 0, (int)steps[1], Ct);
-        Assert.Equal(origin.Skip(1).Select(entry => (entry.Seq, entry.Kind, entry.At, entry.Body)), copied.Skip(1).Select(entry => (entry.Seq, entry.Kind, entry.At, entry.Body)));
-        Assert.All(copied, entry => Assert.Equal(0, entry.Epoch));
+        Assert.Equal(origin.Skip(1).Select(entry => (entry.Seq, entry.Kind, entry.Body)), copied.Skip(1).Select(entry => (entry.Seq, entry.Kind, entry.Body)));
+        var head = await Store.GetAsync(TenantId.Default, new RunId(fork.Text("id")!), Ct);
+        Assert.All(copied, entry => Assert.Equal((0, head!.CreatedAt), (entry.Epoch, entry.At)));
         Assert.Equal($$"""{"run":"{{run}}","from":{{steps[1]}}}""", JsonDocument.Parse(copied[0].Body).RootElement.GetProperty("fork").GetRawText());
         Assert.Equal(0, (await _host.GetAsync($"/v1/agents/runs/{fork.Text("id")}")).Json.GetProperty("cost").GetDecimal());
         foreach (var wrong in new[] { 0, steps[1] + 1, steps[1] - 1, 9_999 }) Assert.Equal((wrong, 400), (wrong, (await Tell(run, "fork", $$"""{"from":{{wrong}}}""")).Status));

@@ -27,7 +27,11 @@ internal sealed class RunSocket(KeyRing keys, SocketCalls calls, Runs runs, RunE
     private async Task AcceptAsync(HttpContext http)
     {
         if (!http.WebSockets.IsWebSocketRequest)
+        {
+            await keys.AuthenticateAsync(http);
             throw new RefusedException(Refusal.Invalid("Upgrade", "This route speaks WebSocket. Connect to it with a WebSocket client."));
+        }
+
         var named = http.WebSockets.WebSocketRequestedProtocols;
         var key = SocketKey.Of(named) ?? (HasKey(http) ? KeyRing.Sent(http.Request.Headers) : null);
         // Who is let in by what came with the request is refused by a status, which every client shows.
@@ -108,8 +112,10 @@ internal sealed class SocketLife(SocketTimes times, Drain drain, TimeProvider ti
 
     public TimeProvider Time => time;
 
-    /// <summary>The server begins to stop: what only watches ends.</summary>
+    /// <summary>The server begins to stop: what only watches ends, and nothing new is taken.</summary>
     public CancellationToken Begun => drain.Begun;
+
+    public static RefusedException Stopping => new(Drain.Refusal);
 
     /// <summary>What is being made ends too.</summary>
     public CancellationToken Cut => drain.Cut;

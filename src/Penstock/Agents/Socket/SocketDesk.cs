@@ -30,6 +30,7 @@ internal sealed partial class SocketDesk(SocketSession session, SocketCalls call
         {
             var body = JsonView.Parse(message);
             if (body.Optional("id") is { } given) id = IdOf(given);
+            if (life.Begun.IsCancellationRequested) throw SocketLife.Stopping;
             await TakeAsync(http, body, id, ct);
         }
         catch (Exception e) when (e is RefusedException || !ct.IsCancellationRequested)

@@ -17,8 +17,8 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
     private const string Stopping = "This server is stopping. Connect again and go on by the id of your last event.";
 
     private readonly SocketWriter _writer = new(socket, life.Times, life.Time);
-    private readonly ArrayBufferWriter<byte> _message = new();
     private readonly CancellationTokenSource _stop = new();
+    private ArrayBufferWriter<byte> _message = new();
 
     // A read is never cancelled: that would break the connection before the last word is said.
     private Task _reading = Task.CompletedTask;
@@ -165,7 +165,10 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
             if (_message.WrittenCount > most) return null;
             if (!read.EndOfMessage) continue;
             // A copy: what is asked may go on while the next message is read.
-            return _message.WrittenSpan.ToArray();
+            var message = _message.WrittenSpan.ToArray();
+            // What was large once need not be held for ever.
+            if (_message.Capacity > LargestFirst) _message = new ArrayBufferWriter<byte>();
+            return message;
         }
     }
 }
