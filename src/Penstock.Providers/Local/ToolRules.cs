@@ -89,12 +89,14 @@ internal sealed class ToolRules(ChatCall call, AgentTask task, ToolTalk talk, Ca
         return [.. names.Where(name => !AboutAnswer.Contains(name) && name.Length <= 64)];
     }
 
-    private MadeCall? Classification(List<ToolForm> forms) => Once(
-        forms,
-        "classify",
-        ("text", AgentTask.Cut(task.Material.Length > 0 ? task.Material : task.Question, LongestText)),
-        ("labels", new JsonArray([.. (task.Labels.Count > 1 ? task.Labels : Sentiments).Select(label => JsonValue.Create(label))])),
-        ("multiple", task.SeveralLabels ? JsonValue.Create(true) : null));
+    private MadeCall? Classification(List<ToolForm> forms)
+    {
+        // Who has more to do than to classify says into what.
+        if (task.Labels.Count < 2 && Find(forms, "search") is not null) return null;
+        var labels = task.Labels.Count > 1 ? task.Labels : Sentiments;
+        var text = AgentTask.Cut(task.Material.Length > 0 ? task.Material : task.Question, LongestText);
+        return Once(forms, "classify", ("text", text), ("labels", new JsonArray([.. labels.Select(label => JsonValue.Create(label))])), ("multiple", task.SeveralLabels ? JsonValue.Create(true) : null));
+    }
 
     private MadeCall? Once(List<ToolForm> forms, string name, params (string Name, JsonNode? Value)[] arguments) => talk.Called(name) ? null : Find(forms, name)?.Call(arguments);
 
