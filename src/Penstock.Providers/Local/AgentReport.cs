@@ -17,7 +17,7 @@ internal sealed class AgentReport
     /// <summary>Of a sentence's words, how many a source must have to be cited for it.</summary>
     private const double Enough = 0.6;
 
-    private const string HowItIs = "Put together by rules from what the tools answered: Penstock's local provider extracts; it does not write.";
+    private const string WhatItIs = "Penstock's local provider extracts; it does not write.";
 
     private readonly AgentTask _task;
     private readonly ToolTalk _talk;
@@ -96,7 +96,7 @@ internal sealed class AgentReport
             limits.Append(topics.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $", which is about {string.Join(", ", topics)}.") : ".");
         }
 
-        return limits.Append(limits.Length > 0 ? " " : "").Append(HowItIs).Append(' ').Append(Reply.WhatToDo).ToString();
+        return limits.Append(limits.Length > 0 ? " " : "").Append(_talk.Calls.Count > 0 ? "Put together by rules from what the tools answered: " : "Put together by rules from the text given: ").Append(WhatItIs).Append(' ').Append(Reply.WhatToDo).ToString();
     }
 
     /// <summary>The source that most of the sentence's words are in.</summary>

@@ -18,6 +18,7 @@ internal sealed class AgentTask
 
     private static readonly string[] Questions = ["question", "topic", "query", "task", "instructions", "focus", "title"];
     private static readonly string[] Materials = ["text", "code", "diff", "content", "message", "body"];
+    private static readonly string[] DocumentTexts = ["text", "begins", "title"];
     private static readonly string[] Lists = ["labels", "categories", "classes"];
 
     /// <summary>What stands for a question where none is asked.</summary>
@@ -28,6 +29,8 @@ internal sealed class AgentTask
         var first = call.Messages.TakeWhile(message => !message.Parts.OfType<ToolCallPart>().Any());
         Said = first.LastOrDefault(message => message.Role == ChatRole.User) ?? new ChatMessage(ChatRole.User, [new TextPart("")]);
         var text = Said.Text();
+        // An agent's run says beside the message which documents search finds in, and how each begins.
+        _searched = string.Join("\n\n", call.Messages.Where(message => message.Role == ChatRole.User && message != Said).Select(message => ObjectOf(message.Text())).OfType<JsonElement>().SelectMany(Documents));
         if (ObjectOf(text) is { } input) ReadMembers(input);
         else ReadText(text, searches: call.Tools.Any(tool => tool.Name == "search"), call);
         Query = Question.Length > 0 ? Cut(Question, LongestQuery) : _searched.Length > 0 ? string.Join(' ', new Findings(_searched, ct).Phrases.Take(PhrasesAsked)) : "";
@@ -74,14 +77,14 @@ internal sealed class AgentTask
     {
         Question = Texts(input, Questions).FirstOrDefault() ?? "";
         var documents = Documents(input).ToList();
-        _searched = string.Join("\n\n", documents);
+        if (documents.Count > 0) _searched = string.Join("\n\n", documents);
         Material = string.Join("\n\n", Texts(input, Materials).Concat(documents));
         Labels = Lists.Select(name => Items(input, name)).FirstOrDefault(list => list.Count > 0) ?? [];
         SeveralLabels = input.TryGetProperty("multiple", out var multiple) && multiple.ValueKind == JsonValueKind.True;
         Fields = Items(input, "fields");
         if (input.TryGetProperty("schema", out var schema) && schema.ValueKind == JsonValueKind.Object) Wanted = schema;
         // Names that say nothing here: then all that it says is what it is about.
-        if (Question.Length == 0 && Material.Length == 0) Question = string.Join(' ', Leaves(input));
+        if (Question.Length == 0 && Material.Length == 0 && _searched.Length == 0) Question = string.Join(' ', Leaves(input));
     }
 
     private void ReadText(string text, bool searches, ChatCall call)
@@ -89,10 +92,11 @@ internal sealed class AgentTask
         // The system prompt speaks of the agent's work, and would be taken for the user's wish.
         var prompt = new Prompt(call with { Messages = [Said], Template = null });
         Labels = prompt.Labels;
-        var isQuestion = text.Length <= LongestQuestion && (searches || prompt.Material.Length == 0);
+        var brings = prompt.Ask != Ask.Other && Sentences.Of(prompt.Material, CancellationToken.None).Count > 1;
+        var isQuestion = text.Length <= LongestQuestion && (searches ? !brings : prompt.Material.Length == 0);
         Question = isQuestion ? text : "";
         Material = isQuestion ? "" : prompt.Material.Length > 0 ? prompt.Material : text;
-        _searched = Material;
+        if (_searched.Length == 0) _searched = Material;
     }
 
     private static IEnumerable<string> Texts(JsonElement input, string[] names) =>
@@ -104,7 +108,7 @@ internal sealed class AgentTask
         foreach (var document in documents.EnumerateArray())
         {
             if (document.ValueKind == JsonValueKind.String) yield return document.GetString()!;
-            else if (document.ValueKind == JsonValueKind.Object && document.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String) yield return text.GetString()!;
+            else if (document.ValueKind == JsonValueKind.Object && Texts(document, DocumentTexts).FirstOrDefault() is { } text) yield return text;
         }
     }
 

@@ -31,12 +31,21 @@ internal static partial class Extraction
 
     public static List<string> Numbers(string text) => Distinct(Number().Matches(text).Select(match => match.Value));
 
-    /// <summary>The number in an amount or number as written: <c>$1,234.50</c> is 1234.50.</summary>
+    /// <summary>The number in an amount or number as written: <c>$1,234.50</c> is 1234.50, and <c>$2 million</c> 2000000.</summary>
     public static decimal? ToNumber(string written)
     {
         var match = Number().Match(written);
-        return match.Success && decimal.TryParse(match.Value.Replace(",", "", StringComparison.Ordinal), NumberStyles.Number, CultureInfo.InvariantCulture, out var value) ? value : null;
+        return match.Success && decimal.TryParse(match.Value.Replace(",", "", StringComparison.Ordinal), NumberStyles.Number, CultureInfo.InvariantCulture, out var value) ? value * Scale(written) : null;
     }
+
+    private static decimal Scale(string written) => Words.Of(written).Select(word => word switch
+    {
+        "thousand" => 1_000m,
+        "million" => 1_000_000m,
+        "billion" => 1_000_000_000m,
+        "trillion" => 1_000_000_000_000m,
+        _ => 1m,
+    }).FirstOrDefault(scale => scale > 1, 1m);
 
     private static List<string> Distinct(IEnumerable<string> finds) => [.. finds.Distinct().Take(Most)];
 
@@ -83,8 +92,8 @@ internal static partial class Extraction
 
     [GeneratedRegex(
         """
-        (?:[$€£¥₹]|(?<![A-Za-z])(?:USD|EUR|GBP|CHF|JPY|INR))[ ]?[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]{1,9})?
-        | (?<![\w.,])[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]{1,9})?[ ]?(?:[€£]|(?:USD|EUR|GBP|CHF|JPY|INR|dollars?|euros?|pounds?)(?![A-Za-z]))
+        (?:[$€£¥₹]|(?<![A-Za-z])(?:USD|EUR|GBP|CHF|JPY|INR))[ ]?[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]{1,9})?(?:[ ](?:thousand|million|billion|trillion)(?![A-Za-z]))?
+        | (?<![\w.,])[0-9]{1,15}(?:,[0-9]{3}){0,5}(?:\.[0-9]{1,9})?[ ]?(?:(?:thousand|million|billion|trillion)[ ])?(?:[€£]|(?:USD|EUR|GBP|CHF|JPY|INR|dollars?|euros?|pounds?)(?![A-Za-z]))
         """,
         RegexOptions.CultureInvariant | RegexOptions.IgnoreCase | RegexOptions.IgnorePatternWhitespace, Timeout)]
     private static partial Regex Amount();

@@ -74,12 +74,12 @@ internal sealed class ToolRules(ChatCall call, AgentTask task, ToolTalk talk, Ca
     private MadeCall? Extraction(List<ToolForm> forms, string text)
     {
         if (task.Wanted is { } wanted) return Once(forms, "extract", ("text", text), ("schema", JsonNode.Parse(wanted.GetRawText())));
-        var fields = task.Fields.Count > 0 ? task.Fields : NamedByAnswer();
-        return fields.Count == 0 ? null : Once(forms, "extract", ("text", text), ("fields", new JsonArray([.. fields.Select(field => JsonValue.Create(field))])));
+        string[] fields = task.Fields.Count > 0 ? [.. task.Fields] : NamedByAnswer();
+        return fields.Length == 0 ? null : Once(forms, "extract", ("text", text), ("fields", new JsonArray([.. fields.Select(field => JsonValue.Create(field))])));
     }
 
     /// <summary>What the answer's form asks for; sensible fields where it has no form, or where it is a form for whatever is extracted.</summary>
-    private IReadOnlyList<string> NamedByAnswer()
+    private string[] NamedByAnswer()
     {
         if (call.ResponseFormat?.Schema is not { } answerSchema) return Sensible;
         using var document = JsonDocument.Parse(answerSchema);
@@ -88,12 +88,14 @@ internal sealed class ToolRules(ChatCall call, AgentTask task, ToolTalk talk, Ca
         return [.. names.Where(name => !AboutAnswer.Contains(name) && name.Length <= 64)];
     }
 
-    private MadeCall? Classification(List<ToolForm> forms) => Once(
-        forms,
-        "classify",
-        ("text", AgentTask.Cut(task.Material.Length > 0 ? task.Material : task.Question, LongestText)),
-        ("labels", new JsonArray([.. (task.Labels.Count > 1 ? task.Labels : Sentiments).Select(label => JsonValue.Create(label))])),
-        ("multiple", task.SeveralLabels ? JsonValue.Create(true) : null));
+    private MadeCall? Classification(List<ToolForm> forms)
+    {
+        // Who has more to do than to classify says into what.
+        if (task.Labels.Count < 2 && Find(forms, "search") is not null) return null;
+        var labels = task.Labels.Count > 1 ? task.Labels : Sentiments;
+        var text = AgentTask.Cut(task.Material.Length > 0 ? task.Material : task.Question, LongestText);
+        return Once(forms, "classify", ("text", text), ("labels", new JsonArray([.. labels.Select(label => JsonValue.Create(label))])), ("multiple", task.SeveralLabels ? JsonValue.Create(true) : null));
+    }
 
     private MadeCall? Once(List<ToolForm> forms, string name, params (string Name, JsonNode? Value)[] arguments) => talk.Called(name) ? null : Find(forms, name)?.Call(arguments);
 

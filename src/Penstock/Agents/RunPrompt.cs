@@ -1,4 +1,5 @@
 using Penstock.Gateway;
+using Penstock.Tools;
 
 namespace Penstock.Agents;
 
@@ -10,11 +11,17 @@ internal static class RunPrompt
 
     private const int SummaryTokens = 1_000;
 
+    /// <summary>Of more documents only the names are shown.</summary>
+    private const int DocumentsShown = 50;
+
+    /// <summary>Characters of a document's beginning.</summary>
+    private const int DocumentShown = 200;
+
     public static ChatCall Next(RunRecord run, RunState state, string model, Toolset tools) => new()
     {
         Dialect = Dialect.Native,
         Model = model,
-        Messages = [new ChatMessage(ChatRole.System, [new TextPart(System(state))]), .. state.Messages.Select(said => said.Message)],
+        Messages = [new ChatMessage(ChatRole.System, [new TextPart(System(state))]), .. Given(state), .. state.Messages.Select(said => said.Message)],
         Tools = [.. tools.Offered.Select(tool => new ToolDefinition(tool.Alias, tool.Spec.Description, tool.Spec.Input.ToString()))],
         ResponseFormat = state.Definition.Output is { } schema ? new ResponseFormat(state.Definition.Name.Replace('-', '_'), schema.ToString()) : null,
         MaxOutputTokens = state.Definition.Limits.OutputTokens,
@@ -61,6 +68,29 @@ internal static class RunPrompt
             Stream = true,
         };
     }
+
+    /// <summary>What documents there are: the input is shown without them, and who does not know of them does not search.</summary>
+    private static IEnumerable<ChatMessage> Given(RunState state)
+    {
+        if (state.Documents.Count == 0) yield break;
+        yield return new ChatMessage(ChatRole.User, [new TextPart(JsonOutput.Of(json =>
+        {
+            json.WriteStartArray(RunDocuments.Member);
+            foreach (var document in state.Documents)
+            {
+                json.WriteStartObject();
+                json.WriteString("docId", document.DocId);
+                if (document.Title is { } title) json.WriteString("title", Begins(title));
+                json.WriteNumber("characters", document.Text.Length);
+                if (state.Documents.Count <= DocumentsShown) json.WriteString("begins", Begins(document.Text));
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+        }).GetRawText())]);
+    }
+
+    private static string Begins(string text) => text.Length <= DocumentShown ? text : text[..(char.IsHighSurrogate(text[DocumentShown - 1]) ? DocumentShown - 1 : DocumentShown)];
 
     private static string System(RunState state) => state.Facts.Count == 0
         ? state.Definition.Instructions

@@ -31,6 +31,8 @@ internal sealed class Sources
     private void Add(JsonElement result)
     {
         if (result.ValueKind != JsonValueKind.Object || !result.TryGetProperty("docId", out var document) || !result.TryGetProperty("chunkId", out var chunk)) return;
+        // As search names it, and as who joins the two names it.
+        _known.Add(chunk.ToString());
         _known.Add($"{document}#{chunk}");
         _known.Add(document.ToString());
         if (result.TryGetProperty("uri", out var uri) && uri.ValueKind == JsonValueKind.String) _known.Add(uri.GetString()!);

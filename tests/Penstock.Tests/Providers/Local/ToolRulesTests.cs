@@ -22,7 +22,7 @@ public sealed class ToolRulesTests
         Assert.Contains("Solar capacity grew by 24 percent", talk.Calls[1].Arguments.GetProperty("text").GetString(), StringComparison.Ordinal);
         Assert.Contains("[iea#", talk.Answer, StringComparison.Ordinal);
         Assert.DoesNotContain("tea#", talk.Answer, StringComparison.Ordinal);
-        Assert.Contains("Extracted: date: 2025-05-03; amount: $12", talk.Answer, StringComparison.Ordinal);
+        Assert.Contains("Extracted: date: 2025-05-03; amount: $12 million", talk.Answer, StringComparison.Ordinal);
         Assert.Contains("Put together by rules from what the tools answered: Penstock's local provider extracts; it does not write.", talk.Answer, StringComparison.Ordinal);
         // Each sentence stands in what was found.
         Assert.All(talk.Answer.Split('\n')[0].Split(" [")[..1], sentence => Assert.Contains(ToolTalks.Energy, text => text.Text.Contains(sentence, StringComparison.Ordinal)));
@@ -171,6 +171,15 @@ public sealed class ToolRulesTests
         Assert.StartsWith("Green tea is brewed at 80 degrees. [tea#", known.Answer, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("Summarise: The gate meters water. It was built in 1999. Rivers are long.", "summarize extract")]
+    [InlineData("Summarise what is known of renewable energy", "search")]
+    public async Task A_text_that_comes_with_the_wish_is_worked_on_and_not_searched_for(string input, string calls)
+    {
+        var talk = await new ToolTalks { Answers = (name, _) => name == "search" ? null : """{"text":"It was built in 1999.","data":{}}""" }.RunAsync(input, [.. Three, ToolTalks.Classify]);
+        Assert.Equal(calls, string.Join(' ', talk.Calls.Select(made => made.Name).Where(name => calls == "search" || name != "search")));
+    }
+
     [Fact]
     public async Task Addresses_that_are_named_are_read_and_cited()
     {
@@ -186,6 +195,13 @@ public sealed class ToolRulesTests
     {
         var analysed = await new ToolTalks { Documents = ToolTalks.Energy }.RunAsync("""{"documents":["Solar capacity grew by 24 percent. Solar capacity is cheap.",{"docId":"b","text":"Wind turbines."}]}""", [ToolTalks.Search]);
         Assert.Contains("Solar capacity", Assert.Single(analysed.Calls).Arguments.GetProperty("query").GetString(), StringComparison.Ordinal);
+
+        // As an agent's run says which documents there are.
+        var given = (await new ToolTalks { Documents = ToolTalks.Energy }.RunAsync("{}", [ToolTalks.Search], change: call => call with
+        {
+            Messages = [call.Messages[0], new ChatMessage(ChatRole.User, [new TextPart("""{"documents":[{"docId":"a","characters":900,"begins":"Solar capacity grew by 24 percent."}]}""")]), .. call.Messages.Skip(1)],
+        }));
+        Assert.Contains("Solar capacity", Assert.Single(given.Calls).Arguments.GetProperty("query").GetString(), StringComparison.Ordinal);
 
         const string Review = """{"type":"object","required":["summary","findings","limitations"],"properties":{"summary":{"type":"string"},"findings":{"type":"array","items":{"type":"object","required":["severity","problem"],"properties":{"severity":{"enum":["critical","major","minor"]},"file":{"type":["string","null"]},"problem":{"type":"string"}}}},"limitations":{"type":["string","null"]}}}""";
         var reviewed = await new ToolTalks().RunAsync("""{"code":"// critical: minor\nfile: a.cs\nvar x = 1 / 0;"}""", [ToolTalks.Search], Review);
