@@ -1,4 +1,3 @@
-
 namespace Penstock.Agents;
 
 /// <summary>Reads runs as events, from the store: any process can, whoever owns the run.</summary>
