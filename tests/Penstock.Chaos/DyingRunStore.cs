@@ -17,6 +17,8 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
     public const string RunsVariable = "CHAOS_RUNS";
     public const string NotesVariable = "CHAOS_NOTES";
 
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromMilliseconds(150);
+
     private readonly ConcurrentDictionary<RunId, int> _writes = new();
     private readonly ConcurrentDictionary<RunId, string> _still = new();
     private readonly FileStream _notes = new(notes, FileMode.Append, FileAccess.Write, FileShare.ReadWrite, 0);
@@ -92,7 +94,7 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
     private Task DieAsync(RunId run)
     {
         Stand(run, "boundary");
-        return Task.Delay(Timeout.Infinite);
+        return Task.Delay(Timeout.Infinite, CancellationToken.None);
     }
 
     /// <summary>The run does nothing more in this process.</summary>
@@ -101,7 +103,10 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
         _still[run] = how;
         if (_still.Count < runs) return;
         // Nobody has come to the boundary: it lies behind the end of all of them, and the process may live.
-        if (_still.Values.Contains("boundary")) Process.GetCurrentProcess().Kill();
+        if (!_still.Values.Contains("boundary")) return;
+        // Whoever started the last run gets to hear of it; nothing of any run moves meanwhile.
+        Thread.Sleep(AnswerTime);
+        Process.GetCurrentProcess().Kill();
     }
 
     /// <summary>One write of the system's, so that it is whole or not there.</summary>

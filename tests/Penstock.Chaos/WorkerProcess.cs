@@ -18,6 +18,7 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
 
     private readonly Process _process;
     private readonly StringBuilder _said = new();
+    private bool _disposed;
     private readonly TaskCompletionSource<Uri> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private WorkerProcess(string folder, World world, IReadOnlyDictionary<string, string> environment)
@@ -81,6 +82,8 @@ internal sealed partial class WorkerProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_disposed) return;
+        _disposed = true;
         if (!_process.HasExited) await KillAsync();
         Api?.Dispose();
         _process.Dispose();

@@ -1,5 +1,4 @@
 using Penstock.Agents;
-using Penstock.Kernel;
 using Penstock.Sqlite.Agents;
 using Xunit;
 

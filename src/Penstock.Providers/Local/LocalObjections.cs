@@ -15,8 +15,7 @@ internal static class LocalObjections
     public static Refusal? First(ChatCall call, string target)
     {
         if (Beyond(call, target) is { } beyond) return beyond;
-        if (call.Tools.Count > 0) return Cannot("tools", target);
-        if (call.ToolChoice is { Kind: ToolChoiceKind.Required or ToolChoiceKind.Named }) return Cannot(call.Dialect == Dialect.Native ? "toolChoice" : "tool_choice", target);
+        if (call.Tools.Count == 0 && call.ToolChoice is { Kind: ToolChoiceKind.Required or ToolChoiceKind.Named }) return Cannot(call.Dialect == Dialect.Native ? "toolChoice" : "tool_choice", target);
         return OfMessages(call, target);
     }
 
@@ -37,10 +36,9 @@ internal static class LocalObjections
         {
             var refusal = part switch
             {
-                TextPart or RefusedPart => null,
-                ImagePart => InMessages("An image", target),
-                ToolCallPart => InMessages("A tool call", target),
-                ToolResultPart => InMessages("A tool result", target),
+                TextPart or RefusedPart or ToolCallPart => null,
+                ToolResultPart result when !result.Content.Any(content => content is ImagePart) => null,
+                ImagePart or ToolResultPart => InMessages("An image", target),
                 _ => InMessages("A thinking block", target),
             };
             if (refusal is not null) return refusal;

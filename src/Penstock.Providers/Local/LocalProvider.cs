@@ -8,7 +8,7 @@ namespace Penstock.Providers.Local;
 
 /// <summary>
 /// Answers computed in this process: extractive summaries, extraction, classification by shared words, JSON filled from the text, hashed
-/// embeddings. It is no language model and says so. Answers depend on the prompt alone, so that temperature, seed and penalties change nothing.
+/// embeddings. With tools it calls them by fixed rules. It is no language model and says so. Answers depend on the prompt alone, so that temperature, seed and penalties change nothing.
 /// </summary>
 internal sealed class LocalProvider(string name) : IChatProvider
 {
@@ -32,20 +32,21 @@ internal sealed class LocalProvider(string name) : IChatProvider
     public async IAsyncEnumerable<ProviderFrame> ChatAsync(ProviderCall call, [EnumeratorCancellation] CancellationToken ct)
     {
         if (Objects(call) is { } refusal) throw new ProviderException(ProviderFault.Rejected, refusal.Message, code: refusal.Code, field: refusal.Field);
+        History.Check(call.Call);
         var (answer, input) = await AnswerAsync(call, ct);
         var started = new AnswerStarted($"local-{call.Attempt}", ChatModel);
-        ChatUpdate[] end = [new Finished(0, answer.Reason, answer.StopSequence), new UsageReported(TokenCounts.Of(input, answer.Pieces.Count), Final: true, "standard")];
+        ChatUpdate[] end = [new Finished(0, answer.Reason, answer.StopSequence), new UsageReported(TokenCounts.Of(input, answer.Tokens.Count), Final: true, "standard")];
         if (!call.Call.Stream)
         {
-            yield return new ProviderFrame(null, default, [started, .. TextOf(string.Concat(answer.Pieces)), .. end], Last: true);
+            yield return new ProviderFrame(null, default, [started, .. answer.Whole, .. end], Last: true);
             yield break;
         }
 
         yield return new ProviderFrame(null, default, [started]);
-        foreach (var piece in answer.Pieces)
+        foreach (var token in answer.Tokens)
         {
             ct.ThrowIfCancellationRequested();
-            yield return new ProviderFrame(null, default, [new TextDelta(0, piece)]);
+            yield return new ProviderFrame(null, default, token);
         }
 
         yield return new ProviderFrame(null, default, end, Last: true);
@@ -63,22 +64,14 @@ internal sealed class LocalProvider(string name) : IChatProvider
         return new EmbedAnswer(vectors, EmbedModel, TokenCounts.Of(call.Inputs.Sum(Pieces.Count), 0), Estimated: false);
     }
 
-    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(new TokenCount(InputOf(call.Call), Exact: true));
-
-    /// <summary>What this provider's input is metered as: the pieces of all text.</summary>
-    internal static long InputOf(ChatCall call) => call.Messages.Sum(message => message.Parts.Sum(part => part switch
-    {
-        TextPart text => Pieces.Count(text.Text),
-        RefusedPart refused => Pieces.Count(refused.Text),
-        _ => 0,
-    }));
+    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(new TokenCount(Metering.InputOf(call.Call), Exact: true));
 
     private static async Task<(LocalAnswer Answer, long Input)> AnswerAsync(ProviderCall call, CancellationToken ct)
     {
-        var length = call.Call.Messages.Sum(message => message.Parts.OfType<TextPart>().Sum(part => (long)part.Text.Length)) + (call.Call.ResponseFormat?.Schema?.Length ?? 0);
+        var length = call.Call.Messages.SelectMany(message => message.Parts).Sum(LengthOf) + (call.Call.ResponseFormat?.Schema?.Length ?? 0);
         try
         {
-            return await RunAsync(() => (LocalAnswer.Of(Reply.To(call.Call, ct), call.Call.Stop, call.MaxOutputTokens ?? call.Call.MaxOutputTokens), InputOf(call.Call)), length, ct);
+            return await RunAsync(() => (Answer(call, ct), Metering.InputOf(call.Call)), length, ct);
         }
         catch (RegexMatchTimeoutException e)
         {
@@ -86,8 +79,24 @@ internal sealed class LocalProvider(string name) : IChatProvider
         }
     }
 
+    private static LocalAnswer Answer(ProviderCall given, CancellationToken ct)
+    {
+        var call = given.Call;
+        var most = given.MaxOutputTokens ?? call.MaxOutputTokens;
+        var forced = call.Tools.Count > 0 && call.ToolChoice is { Kind: ToolChoiceKind.Required or ToolChoiceKind.Named };
+        if (!forced && !ToolRules.Apply(call)) return LocalAnswer.Of(Reply.To(call, ct), call.Stop, most);
+        var (task, talk) = (new AgentTask(call, ct), new ToolTalk(call));
+        var calls = new ToolRules(call, task, talk, ct).Next();
+        return calls.Count > 0 ? LocalAnswer.Of(calls, given, most) : LocalAnswer.Of(Reply.After(call, task, talk, ct), call.Stop, most);
+    }
+
+    private static long LengthOf(ChatPart part) => part switch
+    {
+        TextPart text => text.Text.Length,
+        ToolResultPart result => result.Content.Sum(LengthOf),
+        _ => 0,
+    };
+
     private static Task<T> RunAsync<T>(Func<T> work, long characters, CancellationToken ct) =>
         characters > LongText ? Task.Run(work, ct) : Task.FromResult(work());
-
-    private static IEnumerable<TextDelta> TextOf(string text) => text.Length > 0 ? [new TextDelta(0, text)] : [];
 }

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Penstock.Gateway;
 
 namespace Penstock.Providers.Local;
@@ -13,7 +14,7 @@ namespace Penstock.Providers.Local;
 internal static class Reply
 {
     private const string WhatItIs = "Penstock's local provider extracts; it does not write.";
-    private const string WhatToDo = "Set OPENAI_API_KEY or ANTHROPIC_API_KEY for a language model.";
+    internal const string WhatToDo = "Set OPENAI_API_KEY or ANTHROPIC_API_KEY for a language model.";
     private static readonly string Partly = FormattableString.Invariant($"\n(Only the first {Findings.Reach:N0} characters were read.)");
     private const int TopicsShown = 5;
 
@@ -21,6 +22,16 @@ internal static class Reply
     private const int ManySentences = 3;
 
     internal static readonly JsonWriterOptions JsonText = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>After tool calls: what they found. Throws as <see cref="To"/> does.</summary>
+    public static string After(ChatCall call, AgentTask task, ToolTalk talk, CancellationToken ct)
+    {
+        var report = new AgentReport(task, talk, ct);
+        if (call.ResponseFormat is not { } format) return report.Text();
+        // The system prompt speaks of the agent's work, and would be taken for the user's wish.
+        var prompt = new Prompt(call with { Messages = [task.Said], Template = null });
+        return format.Schema is { } schema ? SchemaFill.Fill(schema, prompt, report.Findings, ct, report) : AnyObject(report);
+    }
 
     /// <summary>Throws <see cref="ProviderException"/> where no value can satisfy the schema asked for.</summary>
     public static string To(ChatCall call, CancellationToken ct)
@@ -107,6 +118,12 @@ internal static class Reply
 
         return Encoding.UTF8.GetString(output.WrittenSpan);
     }
+
+    private static string AnyObject(AgentReport report) => SchemaFill.Write(new JsonObject
+    {
+        ["answer"] = report.Text(),
+        ["citations"] = new JsonArray([.. report.Cited.Select(source => JsonValue.Create(source.Citation))]),
+    });
 
     private static void WriteArray(Utf8JsonWriter json, string name, IEnumerable<string> values)
     {

@@ -5,7 +5,9 @@ using Penstock.Kernel;
 namespace Penstock.Providers.Local;
 
 /// <summary>Whether a value is what a JSON Schema asks for, over the members the fill obeys.</summary>
-internal sealed class SchemaCheck(JsonElement root)
+/// <param name="schema">What the value is held to.</param>
+/// <param name="root">What its references lead into.</param>
+internal sealed class SchemaCheck(JsonElement schema, JsonElement root)
 {
     private const int Deepest = 200;
 
@@ -14,8 +16,13 @@ internal sealed class SchemaCheck(JsonElement root)
 
     private int _looks;
 
+    public SchemaCheck(JsonElement root)
+        : this(root, root)
+    {
+    }
+
     /// <summary>What is wrong, by path; null where nothing is.</summary>
-    public string? Problem(JsonElement value) => Of(root, value, "the value", 0);
+    public string? Problem(JsonElement value) => Of(schema, value, "the value", 0);
 
     private string? Of(JsonElement schema, JsonElement value, string path, int depth)
     {

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Frozen;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -22,19 +23,23 @@ internal sealed class SchemaFill
     private readonly SchemaLeaf _leaf;
     private readonly CancellationToken _ct;
     private readonly List<string> _open = [];
+    private readonly AgentReport? _report;
+    private readonly IReadOnlyDictionary<string, JsonNode?> _known;
     private int _spent;
 
-    private SchemaFill(JsonElement root, Prompt prompt, Findings findings, CancellationToken ct)
+    private SchemaFill(JsonElement root, Prompt prompt, Findings findings, AgentReport? report, CancellationToken ct)
     {
-        (_root, _ct) = (root, ct);
+        (_root, _report, _ct) = (root, report, ct);
+        _known = report?.Known() ?? FrozenDictionary<string, JsonNode?>.Empty;
         _leaf = new SchemaLeaf(prompt, findings);
     }
 
     /// <summary>The value as JSON text. Throws <see cref="ProviderException"/> where none can be made.</summary>
-    public static string Fill(string schema, Prompt prompt, Findings findings, CancellationToken ct)
+    /// <param name="report">What tools answered; its values go before what is found in the text.</param>
+    public static string Fill(string schema, Prompt prompt, Findings findings, CancellationToken ct, AgentReport? report = null)
     {
         using var document = Parse(schema);
-        var fill = new SchemaFill(document.RootElement, prompt, findings, ct);
+        var fill = new SchemaFill(document.RootElement, prompt, findings, report, ct);
         var filled = fill.Value(document.RootElement, "", 0) ?? throw Cannot("no value can satisfy it");
         var text = Write(filled.Node);
         using var made = JsonDocument.Parse(text);
@@ -123,7 +128,7 @@ internal sealed class SchemaFill
         foreach (var (name, given) in schema.Properties())
         {
             var needed = required.Remove(name);
-            var filled = Value(given, name, depth + 1);
+            var filled = Told(given, name, depth) ?? Value(given, name, depth + 1);
             if (filled is null && needed) return null;
             if (filled is not { } value || (!needed && !value.Found)) continue;
             made[name] = value.Node;
@@ -139,6 +144,34 @@ internal sealed class SchemaFill
         }
 
         return new Filled(made, found);
+    }
+
+    /// <summary>What a tool answered for a member of this name, where its schema takes that.</summary>
+    private Filled? Told(JsonElement given, string name, int depth)
+    {
+        if (depth > 0 || !_known.TryGetValue(name, out var told)) return null;
+        if (told is JsonArray && CitedObjects(given) is { } cited) told = cited;
+        using var value = JsonDocument.Parse(Write(told));
+        return new SchemaCheck(given, _root).Problem(value.RootElement) is null ? new Filled(told?.DeepClone(), told is not null) : null;
+    }
+
+    /// <summary>Citations as objects where their schema wants such; null where it does not.</summary>
+    private JsonArray? CitedObjects(JsonElement given)
+    {
+        if (Schema.Read(_root, given).Member("items") is not { } items || Schema.Read(_root, items) is not { Impossible: false } item || !item.Types().Contains("object")) return null;
+        var names = item.Properties().Select(property => property.Name).ToHashSet();
+        return new JsonArray([.. _report!.Cited.Select(source => new JsonObject([.. Members(source).Where(member => names.Contains(member.Key))]))]);
+    }
+
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Members(Source source)
+    {
+        yield return new("docId", source.DocId);
+        yield return new("chunkId", source.Citation);
+        yield return new("id", source.Citation);
+        yield return new("title", source.Title);
+        yield return new("uri", source.Uri);
+        yield return new("url", source.Uri);
+        foreach (var name in new[] { "snippet", "quote", "text" }) yield return new(name, source.Text);
     }
 
     private Filled? Array(Schema schema, string name, int depth)
@@ -171,6 +204,13 @@ internal sealed class SchemaFill
         return new Filled(made, found.Count > 0);
     }
 
+    private bool IsWhole(Schema item, JsonNode? made, int depth)
+    {
+        if (made is not JsonObject) return true;
+        var needed = item.Required();
+        return item.Properties().Where(property => needed.Contains(property.Name)).All(property => Value(property.Schema, property.Name, depth + 2) is { Found: true });
+    }
+
     private Filled Padded(JsonArray made, long least)
     {
         for (; made.Count < least; Spend(1)) made.Add((JsonNode)"");
@@ -188,7 +228,9 @@ internal sealed class SchemaFill
             return [.. _leaf.Several(schema, name, (int)most)];
         }
 
-        return Value(items, name, depth + 1) is { Found: true } one ? [one.Node] : [];
+        if (Value(items, name, depth + 1) is not { Found: true } one) return [];
+        // Guessed from part of what an item needs, it would be taken for a finding.
+        return _report is null || IsWhole(schema, one.Node, depth) ? [one.Node] : [];
     }
 
     private void Spend(int amount)
@@ -197,7 +239,7 @@ internal sealed class SchemaFill
         if (_spent > Budget) throw Cannot($"it asks for more than {Budget} values");
     }
 
-    private static string Write(JsonNode? node)
+    internal static string Write(JsonNode? node)
     {
         var output = new ArrayBufferWriter<byte>();
         using (var json = new Utf8JsonWriter(output, Reply.JsonText))

@@ -8,7 +8,8 @@ namespace Penstock.Providers.Simulated;
 
 /// <summary>
 /// Made-up tokens at a set pace: the same request always gets the same answer, and its usage is exact.
-/// Calls a tool where one must be called, several where the text says "parallel"; fills a JSON schema; accepts images.
+/// Calls tools as the text writes them down (see <see cref="ScriptedCalls"/>), and a tool where one must be called, several where the text says "parallel"; fills a
+/// JSON schema; accepts images.
 /// </summary>
 internal sealed class SimulatedProvider(string name, TimeProvider time) : IChatProvider
 {
@@ -26,10 +27,11 @@ internal sealed class SimulatedProvider(string name, TimeProvider time) : IChatP
     public async IAsyncEnumerable<ProviderFrame> ChatAsync(ProviderCall call, [EnumeratorCancellation] CancellationToken ct)
     {
         if (Objects(call) is { } refusal) throw new ProviderException(ProviderFault.Rejected, refusal.Message, code: refusal.Code, field: refusal.Field);
+        History.Check(call.Call);
         var pace = Pace.Of(call.Model);
         var script = Script.For(call, pace, ct);
         var start = new AnswerStarted($"sim-{call.Attempt}", call.Model.Length > 0 ? call.Model : Model);
-        ChatUpdate[] end = [new Finished(0, script.Reason, script.StopSequence), new UsageReported(TokenCounts.Of(Script.InputOf(call.Call), script.Tokens.Count), Final: true, "standard")];
+        ChatUpdate[] end = [new Finished(0, script.Reason, script.StopSequence), new UsageReported(TokenCounts.Of(Metering.InputOf(call.Call), script.Tokens.Count), Final: true, "standard")];
         var began = time.GetTimestamp();
         if (!call.Call.Stream)
         {
@@ -60,7 +62,7 @@ internal sealed class SimulatedProvider(string name, TimeProvider time) : IChatP
         return new EmbedAnswer(vectors, Model, TokenCounts.Of(call.Inputs.Sum(Pieces.Count), 0), Estimated: false);
     }
 
-    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(new TokenCount(Script.InputOf(call.Call), Exact: true));
+    public Task<TokenCount> CountAsync(ProviderCall call, CancellationToken ct) => Task.FromResult(new TokenCount(Metering.InputOf(call.Call), Exact: true));
 
     /// <summary>Counted from the beginning, so that a late timer does not slow the ones after it.</summary>
     private async Task UntilAsync(long began, TimeSpan due, CancellationToken ct)

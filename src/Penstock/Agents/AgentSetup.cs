@@ -45,6 +45,7 @@ internal static class AgentSetup
         services.AddSingleton<RunOwnerParts>();
         services.AddSingleton<RunOwner>();
         services.AddHostedService<RunWorker>();
+        services.AddHostedService<RunSweeper>();
     }
 
     public static void MapAgents(this IEndpointRouteBuilder routes)

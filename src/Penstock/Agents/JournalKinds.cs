@@ -4,8 +4,9 @@ namespace Penstock.Agents;
 /// What a journal tells, and with which members. The state of a run is the fold of these, and so is what its watchers see. A prompt is never journaled: it is
 /// made from the entries before its intent.
 /// <code>
-/// run.started         definition, input, tools?, model?, limits?, authority?  the definition as it is pinned; the input as it came; names of tools where the client chose some;
-///                                                        what a token allowed (scopes, models, tools), for tokens are not stored
+/// run.started         definition, input, tools?, model?, limits?, authority?, fork?[run, from]  the definition as it is pinned; the input as it came; names of tools where the client chose some;
+///                                                        what a token allowed (scopes, models, tools), for tokens are not stored;
+///                                                        fork: what follows up to its first model call is that run's, with this one's time and epoch 0
 /// run.document        docId, title?, uri?, text          a text given with the run, which 'search' finds
 /// run.remembered      messages?[role, text], facts?[]    what memory gave: the thread so far, facts about the end user
 /// model.intent        op, attempt, model                 a model is about to be called; op is the seq of its first attempt's intent

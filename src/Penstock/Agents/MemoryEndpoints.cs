@@ -75,7 +75,7 @@ internal sealed class MemoryEndpoints(IMemoryStore memory, Admission admission, 
     private async Task ForgetAsync(HttpContext http)
     {
         var owner = Owner(http, await gate.AuthenticateAsync(http));
-        if (!await memory.ForgetFactAsync(owner, RunGate.Id(http), http.RequestAborted))
+        if (!await memory.ForgetFactAsync(owner, RunGate.Name(http, "id"), http.RequestAborted))
             throw new RefusedException(new Refusal(RefusalKind.NotFound, "fact_not_found", "There is no such fact about this user. GET /v1/agents/memory?user=… lists them."));
         http.Response.StatusCode = StatusCodes.Status204NoContent;
     }
@@ -110,7 +110,7 @@ internal sealed class MemoryEndpoints(IMemoryStore memory, Admission admission, 
         await Json.WriteAsync(http, StatusCodes.Status200OK, json => json.WriteNumber("forgotten", forgotten));
     }
 
-    private static ThreadId Thread(HttpContext http, Caller caller) => new(caller.Tenant, caller.Project, RunNames.Label((string)http.Request.RouteValues["conversation"]!, "conversation"));
+    private static ThreadId Thread(HttpContext http, Caller caller) => new(caller.Tenant, caller.Project, RunGate.Name(http, "conversation"));
 
     private static MemoryOwner Owner(HttpContext http, Caller caller, params string[] beside)
     {

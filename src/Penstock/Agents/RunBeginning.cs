@@ -64,18 +64,16 @@ internal static class RunBeginning
 
         RunJson.WriteOptional(json, "model", order.Model);
         if (order.Request.Limits is not null) RunLimits.Write(json, order.Limits);
-        if (caller.Key.Hash.IsEmpty) WriteAuthority(json, caller.Key);
+        if (Authority(caller.Key) is { } authority) RunJson.WriteRaw(json, "authority", authority);
     });
 
-    /// <summary>A token's key is stored nowhere: the run goes on with what it allowed.</summary>
-    private static void WriteAuthority(Utf8JsonWriter json, KeyRecord key)
+    /// <summary>A token's key is stored nowhere: the run goes on with what it allowed. Null for a key that is stored, and is asked anew.</summary>
+    public static string? Authority(KeyRecord key) => !key.Hash.IsEmpty ? null : RunJson.Of(json =>
     {
-        json.WriteStartObject("authority");
         json.WriteNumber("scopes", (int)key.Scopes);
         WriteNames(json, "models", key.Models);
         WriteNames(json, "tools", key.Tools);
-        json.WriteEndObject();
-    }
+    });
 
     private static void WriteNames(Utf8JsonWriter json, string name, IReadOnlyList<string> values)
     {

@@ -12,7 +12,7 @@ internal sealed class RunChecks(AgentCatalog agents, ToolBox tools, Router route
 {
     public RunOrder Check(Caller caller, RunRequest request)
     {
-        var agent = Find(request.Type);
+        var agent = agents.Find(request.Type);
         if (agent.Input is { } schema && schema.Check(request.Input.Element) is { } problem)
             throw new RefusedException(Refusal.Invalid("input" + problem.Pointer.Replace('/', '.'), $"'input' does not fit agent '{agent.Name}': {problem}. Its schema: {schema}"));
         return new RunOrder(agent, request)
@@ -23,9 +23,6 @@ internal sealed class RunChecks(AgentCatalog agents, ToolBox tools, Router route
             Limits = request.Limits is { } limits ? RunLimits.Lower(agent.Limits, limits) : agent.Limits,
         };
     }
-
-    private AgentDefinition Find(string type) => agents.Find(type)
-        ?? throw new RefusedException(new Refusal(RefusalKind.NotFound, "agent_not_found", $"There is no agent '{type}'. There are: {string.Join(", ", agents.Current.Select(agent => agent.Name).Order(StringComparer.Ordinal))}.") { Field = "type" });
 
     private string Tool(Caller caller, AgentDefinition agent, JsonView name)
     {

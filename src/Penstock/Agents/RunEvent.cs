@@ -28,7 +28,7 @@ internal readonly record struct RunEvent(RunCursor Id, string Kind, string Data)
         return text.Append('}').Replace('\n', ' ').Replace('\r', ' ').ToString();
     }
 
-    /// <summary>Whose run it is, and under which definition; what the operator wrote into that is not shown.</summary>
+    /// <summary>Whose run it is, and under which definition; what the operator wrote into that is not shown, nor what a token allowed.</summary>
     private static string Started(RunRecord run, string body)
     {
         using var parsed = JsonDocument.Parse(body);
@@ -40,7 +40,7 @@ internal readonly record struct RunEvent(RunCursor Id, string Kind, string Data)
             json.WriteString("version", run.Version);
             json.WriteString("hash", run.Hash);
             json.WriteEndObject();
-            foreach (var member in parsed.RootElement.EnumerateObject().Where(member => member.Name != "definition")) RunJson.WriteRaw(json, member.Name, member.Value.GetRawText());
+            foreach (var member in parsed.RootElement.EnumerateObject().Where(member => member.Name is not ("definition" or "authority"))) RunJson.WriteRaw(json, member.Name, member.Value.GetRawText());
         });
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using Penstock.Kernel;
+using Penstock.Keys;
 
 namespace Penstock.Agents;
 
@@ -9,7 +10,7 @@ namespace Penstock.Agents;
 /// The beginning of a run that goes on from the middle of another: that one's entries before a model call, as they are. Only a call's first attempt will do: before
 /// it every call that the model had asked for has its result, so that no provider refuses the history.
 /// </summary>
-internal sealed class RunFork(RunRecord origin, long from)
+internal sealed class RunFork(RunRecord origin, long from, KeyRecord key, DateTimeOffset now)
 {
     /// <summary>Entries and bytes that are copied at most.</summary>
     private const int MostEntries = 20_000;
@@ -40,15 +41,15 @@ internal sealed class RunFork(RunRecord origin, long from)
         if (_entries.Count >= MostEntries || _bytes > MostBytes)
             throw new RefusedException(new Refusal(RefusalKind.Unprocessable, "fork_too_large", $"What comes before entry {from} is more than {MostEntries} entries or {MostBytes} bytes. Fork earlier.") { Field = "from" });
         _trace.Add(entry);
-        // Whoever sums what a run cost must not count another's calls: epoch 0 says that they were there when it was made.
-        _entries.Add(entry with { Epoch = 0, Body = entry.Seq == 0 ? Marked(entry.Body) : entry.Body });
+        // Neither the costs nor the hours of another run are this one's: epoch 0 and its beginning say that they were there when it was made.
+        _entries.Add(entry with { Epoch = 0, At = now, Body = entry.Seq == 0 ? Marked(entry.Body) : entry.Body });
     }
 
-    /// <summary>The first entry, which says where this run comes from.</summary>
+    /// <summary>The first entry, which says where this run comes from, and what whoever forks may do in the place of what the first client might.</summary>
     private string Marked(string body)
     {
         var mark = string.Create(CultureInfo.InvariantCulture, $$"""{"run":"{{origin.Id}}","from":{{from}}}""");
-        return Encoding.UTF8.GetString(JsonSplice.Apply(Encoding.UTF8.GetBytes(body), [new("fork", mark)]));
+        return Encoding.UTF8.GetString(JsonSplice.Apply(Encoding.UTF8.GetBytes(body), [new("fork", mark), new("authority", RunBeginning.Authority(key))]));
     }
 
     private static bool IsFirst(JournalEntry intent)

@@ -22,7 +22,8 @@ internal sealed class RunGate(KeyRing keys, AgentSection section, IRunStore stor
 
     public static string Id(HttpContext http) => (string)http.Request.RouteValues["id"]!;
 
-    public static string Call(HttpContext http) => RunNames.Label((string)http.Request.RouteValues["call"]!, "call");
+    /// <summary>A name that its client chose. The server leaves a slash in it as it is written, so that it ends no segment.</summary>
+    public static string Name(HttpContext http, string value) => RunNames.Label(((string)http.Request.RouteValues[value]!).Replace("%2F", "/", StringComparison.OrdinalIgnoreCase), value);
 
     public static void CheckQuery(IQueryCollection query, params ReadOnlySpan<string> known)
     {

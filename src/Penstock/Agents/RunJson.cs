@@ -67,3 +67,36 @@ internal static class RunJson
 
     public static DateTimeOffset? TimeOf(JsonElement body, string name) => body.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String && value.TryGetDateTimeOffset(out var at) ? at : null;
 }
+
+/// <summary>A value of a journal as people see it: JSON, or the beginning of a text that is too long to be shown whole.</summary>
+internal readonly record struct Shown(string Text, bool IsJson)
+{
+    /// <summary>Characters; what is longer is cut.</summary>
+    public const int Longest = 2_000;
+
+    /// <summary>Null where the member is absent. A text that is JSON itself, as arguments and outputs are journaled, is shown as what it says.</summary>
+    public static Shown? Of(JsonElement body, string name)
+    {
+        if (!body.TryGetProperty(name, out var value)) return null;
+        var (text, raw) = (value.ValueKind == JsonValueKind.String ? value.GetString()! : value.GetRawText(), value.GetRawText());
+        if (text.Length > Longest) return new Shown(Cut(text), IsJson: false);
+        return new Shown(value.ValueKind == JsonValueKind.String && !SaysJson(text) ? raw : text, IsJson: true);
+    }
+
+    /// <summary>Never between the halves of a surrogate pair.</summary>
+    public static string Cut(string text) => text.Length <= Longest ? text : text[..(char.IsHighSurrogate(text[Longest - 1]) ? Longest - 1 : Longest)] + "…";
+
+    private static bool SaysJson(string text)
+    {
+        if (text.Length == 0 || text[0] is not ('{' or '[')) return false;
+        try
+        {
+            JsonDocument.Parse(text).Dispose();
+            return true;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
+    }
+}

@@ -88,6 +88,8 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
     {
         using var document = JsonDocument.Parse(entry.Body);
         Apply(entry, document.RootElement);
+        // What a fork begins with was another run's to pay for, and does not count towards this one's limits.
+        if (entry.Epoch == 0) (Steps, ToolCalls, Children, Cost) = (0, 0, 0, Money.Zero);
         NextSeq = entry.Seq + 1;
     }
 

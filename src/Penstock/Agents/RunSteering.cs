@@ -33,7 +33,7 @@ internal sealed class RunSteering(Runs runs, Admission admission, RunGate gate, 
     private async Task ApproveAsync(HttpContext http)
     {
         var (caller, run, body) = await ReadAsync(http, "approved", "reason");
-        await runs.ApproveAsync(caller, run, RunGate.Call(http), Required(body, "approved").Flag(), Reason(body), http.RequestAborted);
+        await runs.ApproveAsync(caller, run, RunGate.Name(http, "call"), Required(body, "approved").Flag(), Reason(body), http.RequestAborted);
         await AnswerAsync(http, caller);
     }
 
@@ -43,7 +43,7 @@ internal sealed class RunSteering(Runs runs, Admission admission, RunGate gate, 
         var done = Required(body, "done").Flag();
         var output = body?.Optional("output") is { } given ? Bounded(given) : (JsonView?)null;
         if (!done && output is { } extra) throw extra.Bad("belongs to a call that was done; leave it out where 'done' is false");
-        await runs.DecideAsync(caller, run, RunGate.Call(http), done, output, Reason(body), http.RequestAborted);
+        await runs.DecideAsync(caller, run, RunGate.Name(http, "call"), done, output, Reason(body), http.RequestAborted);
         await AnswerAsync(http, caller);
     }
 

@@ -35,7 +35,7 @@ internal sealed partial class RunTrace
     {
         if (Find($"child:{call}") is not { } child) return;
         child.Cost = RunJson.MoneyOf(body, "cost");
-        child.Output = body.TryGetProperty("output", out var output) ? Cut(output.GetRawText()) : null;
+        child.Output = Shown.Of(body, "output");
         End(child, entry, RunJson.TextOf(body, "status") ?? "completed");
         if (entry.Epoch > 0) Cost += child.Cost;
     }
@@ -50,7 +50,7 @@ internal sealed partial class RunTrace
         Call = call,
         StartedAt = entry.At,
         ExpiresAt = until,
-        Arguments = ArgumentsOf(call) ?? (body.TryGetProperty("arguments", out var arguments) ? Cut(arguments.GetRawText()) : null),
+        Arguments = ArgumentsOf(call) ?? Shown.Of(body, "arguments"),
     };
 
     /// <summary>What a person said of a call: done, it has its result; not done, it is called again.</summary>
@@ -63,13 +63,13 @@ internal sealed partial class RunTrace
         }
 
         if (!done || Find($"tool:{call}") is not { } step) return;
-        step.Output = body.TryGetProperty("output", out var output) ? Cut(output.GetRawText()) : null;
+        step.Output = Shown.Of(body, "output");
         End(step, entry, "completed");
     }
 
     private void Fail(RunStep step, JournalEntry entry, JsonElement body)
     {
-        step.Error = (RunJson.TextOf(body, "code") ?? "failed", Cut(RunJson.TextOf(body, "message") ?? ""));
+        step.Error = (RunJson.TextOf(body, "code") ?? "failed", Shown.Cut(RunJson.TextOf(body, "message") ?? ""));
         if (RunJson.FlagOf(body, "retry")) return;
         End(step, entry, "failed");
         if (step.Kind == "tool" && entry.Epoch > 0) ToolCalls++;
@@ -108,8 +108,5 @@ internal sealed partial class RunTrace
 
     private string? NameOf(string call) => _calls.TryGetValue(call, out var found) ? found.Name : null;
 
-    private string? ArgumentsOf(string call) => _calls.TryGetValue(call, out var found) ? found.Arguments : null;
-
-    /// <summary>Never between the halves of a surrogate pair.</summary>
-    public static string Cut(string text) => text.Length <= LongestShown ? text : text[..(char.IsHighSurrogate(text[LongestShown - 1]) ? LongestShown - 1 : LongestShown)] + "…";
+    private Shown? ArgumentsOf(string call) => _calls.TryGetValue(call, out var found) ? found.Arguments : null;
 }

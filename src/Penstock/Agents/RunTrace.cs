@@ -9,7 +9,7 @@ internal sealed class RunStep
     /// <summary>Unique in the run; names its kind first.</summary>
     public required string Id { get; init; }
 
-    /// <summary><c>model</c>, <c>tool</c>, <c>child</c>, <c>approval</c>, <c>outcome</c> or <c>timer</c>.</summary>
+    /// <summary><c>model</c>, <c>summary</c>, <c>tool</c>, <c>child</c>, <c>approval</c>, <c>outcome</c> or <c>timer</c>.</summary>
     public required string Kind { get; init; }
 
     /// <summary>Sequence number of the entry it began with.</summary>
@@ -35,8 +35,8 @@ internal sealed class RunStep
     public long InputTokens { get; set; }
     public long OutputTokens { get; set; }
     public Money Cost { get; set; }
-    public string? Arguments { get; set; }
-    public string? Output { get; set; }
+    public Shown? Arguments { get; set; }
+    public Shown? Output { get; set; }
     public string? Text { get; set; }
     public (string Code, string Message)? Error { get; set; }
     public string? Child { get; set; }
@@ -51,13 +51,10 @@ internal sealed partial class RunTrace
 {
     public const int MostSteps = 1_000;
 
-    /// <summary>Characters of a text, of arguments or of an output that are kept; longer JSON is shown as text.</summary>
-    public const int LongestShown = 2_000;
-
     private readonly List<RunStep> _steps = [];
     private readonly Dictionary<string, RunStep> _open = new(StringComparer.Ordinal);
     private readonly Dictionary<string, RunStep> _approvals = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (string Parent, string Name, string? Arguments)> _calls = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (string Parent, string Name, Shown? Arguments)> _calls = new(StringComparer.Ordinal);
     private readonly HashSet<string> _unanswered = new(StringComparer.Ordinal);
 
     public IReadOnlyList<RunStep> Steps => _steps;
@@ -98,7 +95,7 @@ internal sealed partial class RunTrace
         var body = parsed.RootElement;
         switch (entry.Kind)
         {
-            case JournalKinds.ModelIntent or JournalKinds.ModelResult or JournalKinds.ModelFailed or JournalKinds.ModelLost:
+            case JournalKinds.ModelIntent or JournalKinds.ModelResult or JournalKinds.Summary or JournalKinds.ModelFailed or JournalKinds.ModelLost:
                 AddModel(entry, body);
                 break;
             case JournalKinds.ToolIntent or JournalKinds.ToolResult or JournalKinds.ToolFailed or JournalKinds.ToolUnknown or JournalKinds.OutcomeDecided:
@@ -121,7 +118,7 @@ internal sealed partial class RunTrace
         var id = $"model:{RunJson.NumberOf(body, "op")}";
         if (entry.Kind == JournalKinds.ModelIntent)
         {
-            var step = Find(id) ?? Begin(new RunStep { Id = id, Kind = "model", Seq = entry.Seq, StartedAt = entry.At });
+            var step = Find(id) ?? Begin(new RunStep { Id = id, Kind = RunJson.TextOf(body, "purpose") == "summary" ? "summary" : "model", Seq = entry.Seq, StartedAt = entry.At });
             step.Attempts = (int)Math.Max(1, RunJson.NumberOf(body, "attempt"));
             step.Name = RunJson.TextOf(body, "model");
             return;
@@ -141,7 +138,7 @@ internal sealed partial class RunTrace
     {
         (step.Name, step.Provider) = (RunJson.TextOf(body, "model") ?? step.Name, RunJson.TextOf(body, "provider"));
         (step.InputTokens, step.OutputTokens, step.Cost) = (RunJson.NumberOf(body, "inputTokens"), RunJson.NumberOf(body, "outputTokens"), RunJson.MoneyOf(body, "cost"));
-        step.Text = RunJson.TextOf(body, "text") is { } text ? Cut(text) : null;
+        step.Text = RunJson.TextOf(body, "text") is { } text ? Shown.Cut(text) : null;
         End(step, entry, "completed");
         if (body.TryGetProperty("calls", out var calls) && calls.ValueKind == JsonValueKind.Array)
         {
@@ -158,7 +155,7 @@ internal sealed partial class RunTrace
     private void AddCall(RunStep step, JsonElement call)
     {
         if (RunJson.TextOf(call, "id") is not { } id) return;
-        _calls[id] = (step.Id, RunJson.TextOf(call, "name") ?? "", call.TryGetProperty("arguments", out var arguments) ? Cut(arguments.GetRawText()) : null);
+        _calls[id] = (step.Id, RunJson.TextOf(call, "name") ?? "", Shown.Of(call, "arguments"));
         _unanswered.Add(id);
     }
 
@@ -194,7 +191,7 @@ internal sealed partial class RunTrace
     private void Answer(RunStep step, JournalEntry entry, JsonElement body)
     {
         step.Cost = RunJson.MoneyOf(body, "cost");
-        step.Output = body.TryGetProperty("output", out var output) ? Cut(output.GetRawText()) : null;
+        step.Output = Shown.Of(body, "output");
         End(step, entry, "completed");
         if (entry.Epoch == 0) return;
         ToolCalls++;

@@ -108,16 +108,16 @@ internal static class RunView
         json.WriteString("startedAt", step.StartedAt);
         RunJson.WriteOptional(json, "endedAt", step.EndedAt);
         json.WriteString("outcome", step.Outcome ?? "open");
-        if (step.Kind is "model" or "tool") json.WriteNumber("attempts", step.Attempts);
+        if (step.Kind is "model" or "summary" or "tool") json.WriteNumber("attempts", step.Attempts);
         RunJson.WriteOptional(json, "effect", step.Effect);
         RunJson.WriteOptional(json, "provider", step.Provider);
-        if (step.Kind == "model")
+        if (step.Kind is "model" or "summary")
         {
             json.WriteNumber("inputTokens", step.InputTokens);
             json.WriteNumber("outputTokens", step.OutputTokens);
         }
 
-        if (step.Kind is "model" or "tool" or "child") json.WriteNumber("cost", step.Cost.Usd);
+        if (step.Kind is "model" or "summary" or "tool" or "child") json.WriteNumber("cost", step.Cost.Usd);
         WriteShown(json, "arguments", step.Arguments);
         RunJson.WriteOptional(json, "text", step.Text);
         WriteShown(json, "output", step.Output);
@@ -129,11 +129,11 @@ internal static class RunView
     }
 
     /// <summary>What was cut is no JSON any more, and stands as text under another name.</summary>
-    private static void WriteShown(Utf8JsonWriter json, string name, string? value)
+    private static void WriteShown(Utf8JsonWriter json, string name, Shown? value)
     {
-        if (value is null) return;
-        if (value.Length <= RunTrace.LongestShown) RunJson.WriteRaw(json, name, value);
-        else json.WriteString(name + "Text", value);
+        if (value is not { } shown) return;
+        if (shown.IsJson) RunJson.WriteRaw(json, name, shown.Text);
+        else json.WriteString(name + "Text", shown.Text);
     }
 
     private static void WriteError(Utf8JsonWriter json, (string Code, string Message) error)

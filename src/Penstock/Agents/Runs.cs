@@ -10,7 +10,8 @@ namespace Penstock.Agents;
 /// </summary>
 internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks, IdSource ids, TimeProvider time)
 {
-    public const int LongestReason = 500;
+    /// <summary>Characters; where an agent asked a person, it is their answer.</summary>
+    public const int LongestReason = 4_000;
 
     private const int Page = 200;
 
@@ -97,12 +98,13 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     /// <summary>A new run that begins with what this one knew before the model call at <paramref name="from"/>.</summary>
     public async Task<RunRecord> ForkAsync(Caller caller, RunRecord run, long from, CancellationToken ct)
     {
-        var fork = new RunFork(run, from);
+        var now = Now();
+        var fork = new RunFork(run, from, caller.Key, now);
         await foreach (var entry in JournalAsync(run, from + 1, ct)) fork.Add(entry);
         var first = fork.Entries();
         while (true)
         {
-            var made = RunBeginning.Head(new RunId(ids.Next("run_")), caller, run, Now()) with { NextSeq = first.Count };
+            var made = RunBeginning.Head(new RunId(ids.Next("run_")), caller, run, now) with { NextSeq = first.Count };
             if (!await store.CreateAsync(made, first, ct)) continue;
             signals.Wanted(made.Id);
             return made;
@@ -114,7 +116,7 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     {
         if (!await store.RedriveAsync(run.Tenant, run.Id, Now(), ct))
             throw new RefusedException(new Refusal(RefusalKind.Conflict, "run_not_dead", $"Run '{run.Id}' is {RunNames.Of(run.Status)}; only a dead run is sent on."));
-        await PostAsync(run, InboxKinds.Redriven, ids.Next("redriven:"), json => json.WriteString("by", caller.Key.Id.Value), ct);
+        await PostAsync(run with { Status = RunStatus.Queued }, InboxKinds.Redriven, ids.Next("redriven:"), json => json.WriteString("by", caller.Key.Id.Value), ct);
         return await store.GetAsync(run.Tenant, run.Id, ct) ?? throw Unknown();
     }
 
@@ -132,7 +134,8 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     /// <summary>False where an item of this id came before.</summary>
     private async Task<bool> PostAsync(RunRecord run, string kind, string id, Action<Utf8JsonWriter> body, CancellationToken ct)
     {
-        var posted = await store.PostAsync(run.Tenant, run.Id, new InboxItem(id, kind, Now(), RunJson.Of(body)), ct);
+        // An id that is known is known of an ended run too; what was told before is no reason to say that it will be heeded.
+        var posted = run.Ended ? Posted.Ended : await store.PostAsync(run.Tenant, run.Id, new InboxItem(id, kind, Now(), RunJson.Of(body)), ct);
         if (posted == Posted.NotFound) throw Unknown();
         if (posted == Posted.Ended) throw new RefusedException(new Refusal(RefusalKind.Conflict, "run_ended", $"Run '{run.Id}' has ended; nothing more reaches it. Start another, or fork it."));
         signals.Wanted(run.Id);

@@ -55,9 +55,10 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
 
     public static TheoryData<string> PostRoutes => [.. Valid.Keys];
 
+    /// <summary>What is done with runs lasts as long as they do, or needs one that waits: those routes are fuzzed where a test owns the runs.</summary>
     [Fact]
     public void Every_route_that_takes_a_body_is_fuzzed() =>
-        Assert.Equal(platform.Contract.Operations.Where(operation => operation.Method == "POST").Select(operation => operation.Path).Order(), Valid.Keys.Order());
+        Assert.Equal(platform.Contract.Operations.Where(operation => operation.Method == "POST" && !operation.Path.StartsWith("/v1/agents/", StringComparison.Ordinal)).Select(operation => operation.Path).Order(), Valid.Keys.Order());
 
     [Theory]
     [MemberData(nameof(PostRoutes))]

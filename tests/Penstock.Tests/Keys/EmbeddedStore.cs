@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
+using Penstock.Agents;
 using Penstock.Budgets;
 using Penstock.Keys;
 using Penstock.Prompts;
@@ -25,6 +26,8 @@ internal sealed class EmbeddedStore : IAsyncDisposable
     public IAlertStore Alerts => _services.GetRequiredService<IAlertStore>();
 
     public IPromptStore Prompts => _services.GetRequiredService<IPromptStore>();
+
+    public IRunStore Runs => _services.GetRequiredService<IRunStore>();
 
     public IUsageStore Usage => _services.GetRequiredService<IUsageStore>();
 

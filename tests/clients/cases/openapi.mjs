@@ -102,7 +102,7 @@ export const unseen = {
   402: 'budgets have a suite of their own, budgets.test.mjs',
   409: 'needs another server that runs the same request, or a key that was turned; held by the tests of the idempotency slice',
   500: 'a bug; none may be found',
-  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget', 'listPrompts', 'addPrompt', 'getPrompt', 'moveLabel', 'rollBackLabel', 'mcp', 'listTargets', 'listTools', 'callTool', 'putProviderKey', 'getProviderKey', 'deleteProviderKey', 'putTenantProviderKey', 'getTenantProviderKey', 'deleteTenantProviderKey'],
+  503: ['getReadiness', 'getMetrics', 'getOpenApi', 'createKey', 'listKeys', 'getKey', 'revokeKey', 'rotateKey', 'listModels', 'getModel', 'getUsage', 'getConversationCosts', 'listAttempts', 'getBudget', 'putBudget', 'deleteBudget', 'listPrompts', 'addPrompt', 'getPrompt', 'moveLabel', 'rollBackLabel', 'mcp', 'listTargets', 'listTools', 'listAgents', 'callTool', 'putProviderKey', 'getProviderKey', 'deleteProviderKey', 'putTenantProviderKey', 'getTenantProviderKey', 'deleteTenantProviderKey'],
   502: ['callTool'],
   504: ['callTool'],
 };

@@ -25,6 +25,8 @@ const EVERY_SCOPE = ['ai:complete', 'ai:embed', 'agent:run', 'admin', 'operator'
 const text = fs.readFileSync(COMMITTED, 'utf8');
 const description = JSON.parse(text);
 const contract = new Contract(description, rules);
+// What is done with runs lasts as long as they do, and needs one that waits: those answers are held against the description where a test owns the runs.
+for (const [id, { path }] of contract.operations) if (path.startsWith('/v1/agents/') || path === '/v1/ws') contract.operations.delete(id);
 const roll = dice(SEED);
 const generator = new Generator((node) => contract.resolve(node), roll);
 const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
@@ -171,7 +173,7 @@ async function cases() {
 /** What needs no body, written by hand. */
 function plain() {
   const some = [];
-  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts', 'listPrompts', 'listTargets', 'listTools']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
+  for (const operation of ['getHealth', 'getHealthV1', 'getReadiness', 'getMetrics', 'getOpenApi', 'listKeys', 'listModels', 'getUsage', 'getConversationCosts', 'getBudget', 'listAttempts', 'listPrompts', 'listTargets', 'listTools', 'listAgents']) some.push({ operation, label: 'plain', status: 200 }, { operation, label: 'again', headers: { accept: 'image/png' }, status: 200 });
   for (const [name, status] of [['summarise', 200], ['summarise:production', 200], ['greeting', 200], ['nobody', 404], ['summarise@00000000', 404], ['No such', 400]]) some.push({ operation: 'getPrompt', label: name, path: { name }, status });
   const greeting = { name: 'greeting', label: 'canary' };
   const named = { operation: 'rollBackLabel', path: greeting, headers: { 'idempotency-key': 'one step back' } };

@@ -27,7 +27,11 @@ internal sealed class RunSocket(KeyRing keys, SocketCalls calls, Runs runs, RunE
     private async Task AcceptAsync(HttpContext http)
     {
         if (!http.WebSockets.IsWebSocketRequest)
+        {
+            await keys.AuthenticateAsync(http);
             throw new RefusedException(Refusal.Invalid("Upgrade", "This route speaks WebSocket. Connect to it with a WebSocket client."));
+        }
+
         var named = http.WebSockets.WebSocketRequestedProtocols;
         var key = SocketKey.Of(named) ?? (HasKey(http) ? KeyRing.Sent(http.Request.Headers) : null);
         // Who is let in by what came with the request is refused by a status, which every client shows.
@@ -60,9 +64,14 @@ internal sealed class RunSocket(KeyRing keys, SocketCalls calls, Runs runs, RunE
         {
             using var patience = new CancellationTokenSource(life.Times.Key, life.Time);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, patience.Token, life.Begun);
-            var key = await session.ReadKeyAsync(stop.Token);
-            var caller = key is null ? null : await keys.AuthenticateAsync(calls.Make(key, stop.Token));
-            RequestScope.Of(http).Key = caller?.Key.Id;
+            if (await session.ReadKeyAsync(stop.Token) is not { } key)
+            {
+                await session.CloseAsync(SocketSession.Unauthenticated, "The first message must bring the key.");
+                return default;
+            }
+
+            var caller = await keys.AuthenticateAsync(calls.Make(key, stop.Token));
+            RequestScope.Of(http).Key = caller.Key.Id;
             return (key, caller);
         }
         catch (RefusedException e)
@@ -103,8 +112,10 @@ internal sealed class SocketLife(SocketTimes times, Drain drain, TimeProvider ti
 
     public TimeProvider Time => time;
 
-    /// <summary>The server begins to stop: what only watches ends.</summary>
+    /// <summary>The server begins to stop: what only watches ends, and nothing new is taken.</summary>
     public CancellationToken Begun => drain.Begun;
+
+    public static RefusedException Stopping => new(Drain.Refusal);
 
     /// <summary>What is being made ends too.</summary>
     public CancellationToken Cut => drain.Cut;

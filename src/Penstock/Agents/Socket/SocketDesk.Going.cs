@@ -17,17 +17,21 @@ internal sealed partial class SocketDesk
         var run = await FindAsync(body.Required("run").Text(), ct);
         after.In(run, "after");
         if (_subscriptions.ContainsKey(run.Id.Value)) throw new RefusedException(new Refusal(RefusalKind.Conflict, "already_subscribed", $"This socket is subscribed to run '{run.Id}' already. Unsubscribe first."));
+        CheckRoom();
         await AnswerAsync("subscribed", id, json => json.WriteString("run", run.Id.Value), ct);
-        await SubscribeAsync(run.Id.Value, after, ct);
+        Subscribe(run, after, ct);
     }
 
-    private async Task SubscribeAsync(string id, RunCursor after, CancellationToken ct)
+    private void CheckRoom()
     {
-        var run = await FindAsync(id, ct);
         if (_subscriptions.Count >= MostSubscriptions) throw TooMany("subscriptions", MostSubscriptions, "Unsubscribe from some, or open another socket.");
+    }
+
+    /// <summary>Messages are taken one after the other: nobody else adds one meanwhile.</summary>
+    private void Subscribe(RunRecord run, RunCursor after, CancellationToken ct)
+    {
         var going = new Going(CancellationTokenSource.CreateLinkedTokenSource(ct, life.Begun));
-        if (!_subscriptions.TryAdd(id, going)) return;
-        going.Task = PumpAsync(run, events.Open(run, after), going);
+        if (_subscriptions.TryAdd(run.Id.Value, going)) going.Task = PumpAsync(run, events.Open(run, after), going);
     }
 
     private async Task<RunRecord> FindAsync(string id, CancellationToken ct)

@@ -30,6 +30,7 @@ internal sealed partial class SocketDesk(SocketSession session, SocketCalls call
         {
             var body = JsonView.Parse(message);
             if (body.Optional("id") is { } given) id = IdOf(given);
+            if (life.Begun.IsCancellationRequested) throw SocketLife.Stopping;
             await TakeAsync(http, body, id, ct);
         }
         catch (Exception e) when (e is RefusedException || !ct.IsCancellationRequested)
@@ -66,6 +67,8 @@ internal sealed partial class SocketDesk(SocketSession session, SocketCalls call
         body.AllowOnly("id", "type", "request", "idempotencyKey", "subscribe");
         var request = body.Required("request");
         if (request.Kind != JsonValueKind.Object) throw request.Bad("must be the body of POST /v1/agents/run");
+        var watch = body.Optional("subscribe")?.Flag() != false;
+        if (watch) CheckRoom();
         // Its end is an event like any other; nobody waits for it here.
         var asked = JsonSplice.Apply(Encoding.UTF8.GetBytes(request.Raw()), [new("wait", "0")]);
         var answer = await CallAsync(http, new SocketCall("/v1/agents/run", asked) { Name = body.Optional("idempotencyKey")?.ShortText(255) }, ct);
@@ -75,7 +78,7 @@ internal sealed partial class SocketDesk(SocketSession session, SocketCalls call
             json.WriteString("run", run);
             Write(json, answer);
         }, ct);
-        if (body.Optional("subscribe")?.Flag() != false) await SubscribeAsync(run, RunCursor.Start, ct);
+        if (watch) Subscribe(await FindAsync(run, ct), RunCursor.Start, ct);
     }
 
     /// <summary>Of a run where the message names one; else of the completion of the same id.</summary>

@@ -17,18 +17,23 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
     private const string Stopping = "This server is stopping. Connect again and go on by the id of your last event.";
 
     private readonly SocketWriter _writer = new(socket, life.Times, life.Time);
-    private readonly ArrayBufferWriter<byte> _message = new();
     private readonly CancellationTokenSource _stop = new();
+    private ArrayBufferWriter<byte> _message = new();
+
+    // A read is never cancelled: that would break the connection before the last word is said.
+    private Task _reading = Task.CompletedTask;
 
     public SocketWriter Writer => _writer;
 
     /// <summary>Cancelled with the socket.</summary>
     public CancellationToken Stopped => _stop.Token;
 
-    /// <summary>Null where the client left, or its first message brings no key: it is closed then.</summary>
+    /// <summary>Null where the client left, or its first message is too large. Throws 401 where that brings no key.</summary>
     public async Task<string?> ReadKeyAsync(CancellationToken ct)
     {
-        if (await ReadAsync(LargestFirst, ct) is not { } message) return null;
+        var first = ReadAsync(LargestFirst);
+        _reading = first;
+        if (await first.WaitAsync(ct) is not { } message) return null;
         var body = JsonView.Parse(message);
         if (body.Optional("type") is not { Kind: JsonValueKind.String } type || type.Text() != "auth")
             throw new RefusedException(new Refusal(RefusalKind.Unauthenticated, "no_api_key", "The first message must be {\"type\":\"auth\",\"key\":\"sk-pen-…\"}, or send the key with the request."));
@@ -48,14 +53,11 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
             json.WriteString("key", caller.Key.Id.Value);
         }, link.Token);
         var reading = ReadAllAsync(desk, link.Token);
+        _reading = reading;
         var checking = CheckAllAsync(desk, key, check, link.Token);
         var (status, reason) = await await Task.WhenAny(reading, checking, DrainAsync(desk, link.Token));
         var going = desk.StopAsync();
         await CloseAsync(status, reason);
-        // The client's own last word; without it the connection might break before ours arrives.
-        Task answered = reading.WaitAsync(life.Times.Close, life.Time, CancellationToken.None);
-        await answered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        socket.Abort();
         await _stop.CancelAsync();
         await Task.WhenAll(reading, checking, going);
     }
@@ -79,7 +81,23 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
         given.WriteTo(json);
     }
 
-    public Task CloseAsync(WebSocketCloseStatus status, string reason) => _writer.CloseAsync(status, reason);
+    /// <summary>
+    /// Says the last word, and waits a moment for the client's: a connection that is closed with something unread in it is reset, and the client may never see why.
+    /// </summary>
+    public async Task CloseAsync(WebSocketCloseStatus status, string reason)
+    {
+        await _writer.CloseAsync(status, reason);
+        var answered = DiscardAsync().WaitAsync(life.Times.Close, life.Time, CancellationToken.None);
+        await answered.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        socket.Abort();
+    }
+
+    private async Task DiscardAsync()
+    {
+        await _reading.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var nowhere = new byte[4096];
+        while (socket.State is WebSocketState.Open or WebSocketState.CloseSent) await socket.ReceiveAsync(nowhere, CancellationToken.None);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -92,8 +110,8 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
     {
         try
         {
-            while (await ReadAsync(LargestMessage, ct) is { } message) await desk.TakeAsync(message, ct);
-            return socket.State == WebSocketState.CloseReceived ? (WebSocketCloseStatus.NormalClosure, "") : (WebSocketCloseStatus.MessageTooBig, $"A message may have {LargestMessage} bytes.");
+            while (await ReadAsync(LargestMessage) is { } message) await desk.TakeAsync(message, ct);
+            return socket.State == WebSocketState.Open ? (WebSocketCloseStatus.MessageTooBig, $"A message may have {LargestMessage} bytes.") : (WebSocketCloseStatus.NormalClosure, "");
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException)
         {
@@ -136,18 +154,21 @@ internal sealed class SocketSession(WebSocket socket, SocketCalls calls, Runs ru
     }
 
     /// <summary>The next whole message; null where the client closes, or the message is larger than <paramref name="most"/>.</summary>
-    private async Task<ReadOnlyMemory<byte>?> ReadAsync(int most, CancellationToken ct)
+    private async Task<ReadOnlyMemory<byte>?> ReadAsync(int most)
     {
         _message.ResetWrittenCount();
         while (true)
         {
-            var read = await socket.ReceiveAsync(_message.GetMemory(4096), ct);
+            var read = await socket.ReceiveAsync(_message.GetMemory(4096), CancellationToken.None);
             if (read.MessageType == WebSocketMessageType.Close) return null;
             _message.Advance(read.Count);
             if (_message.WrittenCount > most) return null;
             if (!read.EndOfMessage) continue;
             // A copy: what is asked may go on while the next message is read.
-            return _message.WrittenSpan.ToArray();
+            var message = _message.WrittenSpan.ToArray();
+            // What was large once need not be held for ever.
+            if (_message.Capacity > LargestFirst) _message = new ArrayBufferWriter<byte>();
+            return message;
         }
     }
 }

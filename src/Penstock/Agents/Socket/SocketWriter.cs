@@ -20,8 +20,11 @@ internal sealed class SocketWriter(WebSocket socket, SocketTimes times, TimeProv
     /// <summary>Bytes of a part's text. Written as a JSON string it is at most three times as long.</summary>
     private const int Piece = 40_000;
 
+    /// <summary>Characters of a reason, of which a frame holds 123 bytes.</summary>
+    private const int LongestReason = 120;
+
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly ArrayBufferWriter<byte> _part = new();
+    private ArrayBufferWriter<byte> _part = new();
     private ArrayBufferWriter<byte> _message = new();
     private long _parted;
 
@@ -34,7 +37,7 @@ internal sealed class SocketWriter(WebSocket socket, SocketTimes times, TimeProv
             if (_message.WrittenCount <= Largest) await SendAsync(_message.WrittenMemory);
             else await SendPartsAsync(_message.WrittenMemory);
             // What was large once need not be held for ever.
-            if (_message.Capacity > Largest) _message = new ArrayBufferWriter<byte>();
+            if (_message.Capacity > Largest) (_message, _part) = (new ArrayBufferWriter<byte>(), new ArrayBufferWriter<byte>());
         }
         finally
         {
@@ -49,7 +52,7 @@ internal sealed class SocketWriter(WebSocket socket, SocketTimes times, TimeProv
         try
         {
             await _turn.WaitAsync(timeout.Token);
-            if (socket.State is WebSocketState.Open or WebSocketState.CloseReceived) await socket.CloseOutputAsync(status, reason, timeout.Token);
+            if (socket.State is WebSocketState.Open or WebSocketState.CloseReceived) await socket.CloseOutputAsync(status, Short(reason), timeout.Token);
         }
         catch (Exception e) when (e is OperationCanceledException or WebSocketException or IOException)
         {
@@ -58,6 +61,12 @@ internal sealed class SocketWriter(WebSocket socket, SocketTimes times, TimeProv
     }
 
     public void Dispose() => _turn.Dispose();
+
+    private static string Short(string reason)
+    {
+        var ascii = string.Concat(reason.Select(c => char.IsAscii(c) ? c : '?'));
+        return ascii.Length <= LongestReason ? ascii : ascii[..LongestReason];
+    }
 
     /// <summary>Pieces of the message's own text, to be joined and parsed; a character is never cut.</summary>
     private async Task SendPartsAsync(ReadOnlyMemory<byte> message)

@@ -48,8 +48,7 @@ public sealed class LocalProviderTests
 
     public static TheoryData<string, string> Beyond => new()
     {
-        { "tools", "tools" }, { "choice", "tool_choice" }, { "n", "n" }, { "logprobs", "logprobs" }, { "image", "messages" }, { "call", "messages" },
-        { "result", "messages" }, { "thinking", "messages" }, { "opaque", "messages[0].content[0]" }, { "dialect", "service_tier" }, { "pattern", "response_format.json_schema.schema.properties.a.pattern" },
+        { "choice", "tool_choice" }, { "n", "n" }, { "logprobs", "logprobs" }, { "image", "messages" }, { "result", "messages" }, { "thinking", "messages" }, { "opaque", "messages[0].content[0]" }, { "dialect", "service_tier" }, { "pattern", "response_format.json_schema.schema.properties.a.pattern" },
     };
 
     [Theory]
@@ -58,13 +57,11 @@ public sealed class LocalProviderTests
     {
         var call = what switch
         {
-            "tools" => Hello.Call with { Tools = [new ToolDefinition("f", null, null)] },
             "choice" => Hello.Call with { ToolChoice = new ToolChoice(ToolChoiceKind.Required) },
             "n" => Hello.Call with { Choices = 2 },
             "logprobs" => Hello.Call with { Logprobs = true },
             "image" => Of(new ImagePart("https://x.test/a.png", null, null)),
-            "call" => Of(new ToolCallPart("1", "f", "{}")),
-            "result" => Of(new ToolResultPart("1", [])),
+            "result" => Of(new ToolResultPart("1", [new ImagePart("https://x.test/a.png", null, null)])),
             "thinking" => Of(new ThinkingPart("hm", "s")),
             "opaque" => Of(new OpaquePart("messages[0].content[0]", "file")),
             "pattern" => Asking.Call("x", schema: """{"type":"object","properties":{"a":{"type":"string","pattern":"^a$"}}}"""),

@@ -1,0 +1,143 @@
+using System.Globalization;
+using Microsoft.Extensions.DependencyInjection;
+using Penstock.Agents;
+using Penstock.Aws;
+using Penstock.Aws.DynamoDb;
+using Penstock.Budgets;
+using Penstock.Emulators;
+
+namespace Penstock.Chaos;
+
+/// <summary>
+/// Three workers on one shared store. One after the other is killed, or stopped past its lease and continued, so that it wakes up as an owner that is none any more.
+/// <c>PENSTOCK_CHAOS_MANY</c> (16) says how many runs there are, <c>PENSTOCK_CHAOS_STEPS</c> (4) of how many steps, <c>PENSTOCK_CHAOS_BLOWS</c> (4) how many
+/// workers are struck at least; <c>bench/chaos.sh</c> does more of all.
+/// </summary>
+public sealed class ManyWorkersTests(ITestOutputHelper output)
+{
+    private const string Lease = """, "leaseSeconds": 4, "renewSeconds": 0.7, "fenceSeconds": 2.5, "maxCrashes": 50""";
+
+    private static readonly int Runs = Number("PENSTOCK_CHAOS_MANY", 16);
+    private static readonly int Steps = Number("PENSTOCK_CHAOS_STEPS", 4);
+    private static readonly int Blows = Number("PENSTOCK_CHAOS_BLOWS", 4);
+    private static readonly int Seed = Number("PENSTOCK_CHAOS_SEED", 20261125);
+    private static readonly TimeSpan Stopped = TimeSpan.FromSeconds(6);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3 + (Runs / 10));
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public Task Runs_end_once_each_though_workers_are_killed() => SurviveAsync(async (workers, dice) =>
+    {
+        var struck = dice.Next(workers.Length);
+        await workers[struck].ReplaceAsync();
+    });
+
+    [Fact]
+    public Task Runs_end_once_each_though_workers_are_stopped_past_their_lease_and_wake_up() => SurviveAsync(async (workers, dice) =>
+    {
+        var struck = workers[dice.Next(workers.Length)].Process;
+        struck.Stop();
+        await Task.Delay(Stopped, TimeProvider.System, Ct);
+        struck.Continue();
+    });
+
+    private async Task SurviveAsync(Func<Place[], Random, Task> strike)
+    {
+        if (!DynamoEmulator.IsForThisMachine) Assert.Skip("The emulator of DynamoDB runs on Linux on x64 only.");
+        await using var world = await World.StartAsync(Steps);
+        await using var emulator = await DynamoEmulator.StartAsync();
+        var folder = Setting.Make(world, Lease);
+        var places = new Place[3];
+        try
+        {
+            for (var i = 0; i < places.Length; i++) places[i] = await Place.StartAsync(folder, world, emulator);
+            var ids = await Task.WhenAll(Enumerable.Range(1, Runs).Select(async seed => (Seed: seed, Id: await places[seed % places.Length].Process.Api.StartAsync(seed))));
+            var blows = await StrikeUntilEndedAsync(world, places, ids, strike);
+            await CheckAsync(world, emulator, ids, blows);
+        }
+        finally
+        {
+            foreach (var place in places) await place.DisposeAsync();
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    /// <summary>People look at what became of a call only while nobody is stopped: one who sleeps may still be about to do it.</summary>
+    private static async Task<int> StrikeUntilEndedAsync(World world, Place[] places, IReadOnlyList<(int Seed, string Id)> ids, Func<Place[], Random, Task> strike)
+    {
+        var (dice, blows, began) = (new Random(Seed), 0, TimeProvider.System.GetTimestamp());
+        while (true)
+        {
+            if (TimeProvider.System.GetElapsedTime(began) > Patience) Assert.Fail($"Not all runs have ended within {Patience}: {places[0].Process.Said}");
+            await Task.Delay(TimeSpan.FromMilliseconds(300 + dice.Next(1_500)), TimeProvider.System, Ct);
+            var open = 0;
+            foreach (var (_, id) in ids)
+            {
+                await People.SayWhatHappenedAsync(places[0].Process.Api, world, id);
+                if ((await places[0].Process.Api.RunAsync(id)).GetProperty("status").GetString() is not ("completed" or "failed" or "dead")) open++;
+            }
+
+            if (open == 0) return blows;
+            if (blows >= Blows && dice.Next(3) > 0) continue;
+            await strike(places, dice);
+            blows++;
+        }
+    }
+
+    private async Task CheckAsync(World world, DynamoEmulator emulator, IReadOnlyList<(int Seed, string Id)> ids, int blows)
+    {
+        var evidence = new Evidence(world, Steps);
+        var services = new ServiceCollection().AddLogging().AddSingleton(TimeProvider.System).AddSingleton(new Kernel.IdSource())
+            .AddDynamoDbStore(new DynamoOptions { Region = "us-east-1", Endpoint = emulator.Endpoint, CreateTables = false });
+        await using var provider = services.BuildServiceProvider();
+        await provider.OpenDynamoDbAsync(Ct);
+        var store = provider.GetRequiredService<IRunStore>();
+        var taken = 0L;
+        foreach (var (seed, id) in ids)
+        {
+            var run = (await store.GetAsync(Kernel.TenantId.Default, new Kernel.RunId(id), Ct))!;
+            var takeovers = (int)run.Epoch - 1;
+            taken += takeovers;
+            await evidence.CheckAsync(store, id, seed, takeovers);
+        }
+
+        Assert.Empty(await provider.GetRequiredService<IBudgetStore>().VerifyAsync(Ct));
+        Assert.Empty(world.Doubled);
+        Assert.True(blows > 0 && taken > 0, "No owner was ever struck: nothing was shown.");
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{ids.Count} runs of {Steps} steps, {blows} blows, {taken} changes of owner; {evidence.LostModelCalls} model calls lost, {evidence.UnknownOutcomes} outcomes asked of a person"));
+    }
+
+    private static int Number(string variable, int usual) => int.Parse(Environment.GetEnvironmentVariable(variable) ?? usual.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
+    /// <summary>Where there is always a worker, if not always the same.</summary>
+    private sealed class Place(string folder, World world, DynamoEmulator emulator) : IAsyncDisposable
+    {
+        public WorkerProcess Process { get; private set; } = null!;
+
+        public static async Task<Place> StartAsync(string folder, World world, DynamoEmulator emulator)
+        {
+            var place = new Place(folder, world, emulator);
+            await place.FillAsync();
+            return place;
+        }
+
+        public async Task ReplaceAsync()
+        {
+            await Process.KillAsync();
+            await Process.DisposeAsync();
+            await FillAsync();
+        }
+
+        public ValueTask DisposeAsync() => Process?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+        private async Task FillAsync() => Process = await WorkerProcess.StartAsync(folder, world, new Dictionary<string, string>
+        {
+            ["PENSTOCK_STORE"] = "dynamodb",
+            ["AWS_REGION"] = "us-east-1",
+            ["AWS_ENDPOINT_URL"] = emulator.Endpoint.ToString(),
+            ["AWS_ACCESS_KEY_ID"] = "local",
+            ["AWS_SECRET_ACCESS_KEY"] = "local",
+        });
+    }
+}
