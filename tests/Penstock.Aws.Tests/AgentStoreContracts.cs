@@ -8,9 +8,6 @@ public sealed class DynamoRunStoreTests(Emulator emulator) : RunStoreContract
 {
     private readonly OpenedTables _tables = new(emulator);
 
-    // Answers are slow, and most of those who take the run are overtaken before they write.
-    protected override int TurnsOfAWriter => 20;
-
     protected override async ValueTask<IRunStore> OpenAsync() => new DynamoRunStore(await _tables.OpenAsync());
 
     protected override ValueTask<IRunStore> ReopenAsync() => ValueTask.FromResult<IRunStore>(new DynamoRunStore(_tables.Database));
@@ -25,6 +22,17 @@ public sealed class DynamoMemoryStoreTests(Emulator emulator) : MemoryStoreContr
     protected override async ValueTask<IMemoryStore> OpenAsync() => new DynamoMemoryStore(await _tables.OpenAsync());
 
     protected override ValueTask<IMemoryStore> ReopenAsync() => ValueTask.FromResult<IMemoryStore>(new DynamoMemoryStore(_tables.Database));
+
+    protected override ValueTask CloseAsync() => _tables.DisposeAsync();
+}
+
+public sealed class DynamoRunFaultsTests(Emulator emulator) : RunFaultsContract
+{
+    private readonly OpenedTables _tables = new(emulator);
+
+    protected override int Cases => 60;
+
+    protected override async ValueTask<IRunStore> OpenAsync() => new DynamoRunStore(await _tables.OpenAsync());
 
     protected override ValueTask CloseAsync() => _tables.DisposeAsync();
 }

@@ -291,7 +291,7 @@ public sealed class FaultyRunStoreTests(Emulator emulator) : RunStoreContract
 {
     private readonly OpenedTables _tables = new(emulator, FaultyHttp.Random(4, oneIn: 8));
 
-    protected override int TurnsOfAWriter => 20;
+    protected override bool LosesAnswers => true;
 
     protected override async ValueTask<IRunStore> OpenAsync() => new DynamoRunStore(await _tables.OpenAsync());
 

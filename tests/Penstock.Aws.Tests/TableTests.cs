@@ -29,7 +29,7 @@ public sealed class TableTests(Emulator emulator) : IAsyncLifetime
     public async Task Usage_and_budgets_have_the_keys_they_are_known_by_and_all_tables_are_on_demand()
     {
         var tables = _database.Tables;
-        foreach (var (name, keys) in new[] { (tables.Usage, "userId S, timestamp N"), (tables.Budgets, "userId S"), (tables.Idempotency, "id S"), (tables.Limits, "id S"), (tables.Cache, "id S"), (tables.Keys, "pk S, sk S"), (tables.Ledger, "pk S, sk S") })
+        foreach (var (name, keys) in new[] { (tables.Usage, "userId S, timestamp N"), (tables.Budgets, "userId S"), (tables.Idempotency, "id S"), (tables.Limits, "id S"), (tables.Cache, "id S"), (tables.Keys, "pk S, sk S"), (tables.Ledger, "pk S, sk S"), (tables.Runs, "pk S, sk S"), (tables.Memory, "pk S, sk S") })
         {
             var table = (await _database.Client.DescribeTableAsync(name, Ct)).Table;
             var types = table.AttributeDefinitions.ToDictionary(attribute => attribute.AttributeName, attribute => attribute.AttributeType.Value);
@@ -68,6 +68,36 @@ public sealed class TableTests(Emulator emulator) : IAsyncLifetime
         foreach (var row in rows) Assert.True(await _ledger.Budgets.SettleAsync(row, Ct));
 
         Assert.Equal(2, (await _ledger.Usage.ListAsync(Acme, new UsageQuery(), 10, Ct)).Count);
+    }
+
+    [Theory]
+    [InlineData("SET #used = #used + :one")]
+    [InlineData("SET #spent = #spent + :one, #used = #used + :one")]
+    public async Task The_audit_names_a_run_whose_balance_is_not_what_its_attempts_are(string damage)
+    {
+        var account = await BookOnRunAsync();
+        Assert.Empty(await _ledger.Budgets.VerifyAsync(Ct));
+
+        await _database.UpdateAsync(_database.Tables.Budgets, new Item().Set("userId", account), damage, "attribute_exists(#userId)", new Item().Set(":one", 1), Ct);
+
+        Assert.Contains(await _ledger.Budgets.VerifyAsync(Ct), difference => difference.Contains("run 'run_a'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task The_audit_names_a_run_that_has_no_balance()
+    {
+        var account = await BookOnRunAsync();
+
+        await _database.DeleteAsync(_database.Tables.Budgets, [new Item().Set("userId", account)], Ct);
+
+        Assert.Contains(await _ledger.Budgets.VerifyAsync(Ct), difference => difference.EndsWith("and its balance is none.", StringComparison.Ordinal));
+    }
+
+    /// <summary>The balance's key.</summary>
+    private async Task<string> BookOnRunAsync()
+    {
+        await _ledger.Budgets.SettleAsync(FaultTests.Row("a1", 5) with { Run = "run_a" }, Ct);
+        return Assert.Single(await _database.ScanAsync(_database.Tables.Budgets, Ct)).Text("userId");
     }
 
     /// <summary>Two attempts of one millisecond whose items would have one key.</summary>

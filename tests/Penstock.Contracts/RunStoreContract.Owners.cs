@@ -333,6 +333,7 @@ public abstract partial class RunStoreContract
             Append(owned, 1, RunAppend.MostEntries + 1), Append(owned, 1, [.. Append(owned, 2, 1).Entries]), Append(owned, 1, Entry(1)),
             Append(owned, 1, 1) with { Folded = [.. Enumerable.Range(0, RunAppend.MostFolded + 1).Select(i => $"s{i}")] }, Append(owned, 1, 1) with { Folded = ["s1", "s1"] },
             Append(owned, 1, 1) with { Change = Ends() with { EndedAt = null } },
+            Append(owned, 1, [.. Append(owned, 1, 11).Entries.Select(entry => entry with { Body = new string('x', 280_000) })]),
         })
         {
             await Assert.ThrowsAnyAsync<ArgumentException>(() => _store.AppendAsync(append, Ct));

@@ -174,7 +174,7 @@ public abstract partial class RunStoreContract : IAsyncLifetime
         run = await _store.AcquireAsync((await _store.GetAsync(Acme, run.Id, Ct))!, "w1", false, Ct);
 
         // As large as an append can be.
-        var many = Enumerable.Range(0, RunAppend.MostEntries).Select(i => Entry(4 + i) with { Epoch = 1, Body = new string((char)('a' + i), 100_000) }).ToArray();
+        var many = Enumerable.Range(0, RunAppend.MostEntries).Select(i => Entry(4 + i) with { Epoch = 1, Body = new string((char)('a' + i), RunAppend.LargestBodies / RunAppend.MostEntries) }).ToArray();
         Assert.True(await _store.AppendAsync(Append(run!, 4, many), Ct));
         Assert.True(await _store.AppendAsync(Append(run!, 4, many), Ct));
         Assert.Equal(many, (await JournalAsync(run!))[4..]);

@@ -53,6 +53,7 @@ public sealed class DataTests
         Assert.Equal(
             [
                 "AiCache755DC66B",
+                "AiMemoryB60654A0",
                 "AiPlatformBudgetsD99B3994",
                 "AiPlatformIdempotency697141AF",
                 "AiPlatformKeysE888B0EC",
@@ -60,6 +61,7 @@ public sealed class DataTests
                 "AiPlatformLimitsFE3EEE6E",
                 "AiPlatformUsageDCAF2218",
                 "AiPromptsA97254F9",
+                "AiRuns3298B542",
                 "Users0A0EEA89",
             ],
             Templates.Of().Resources.Where(resource => resource.Type is "AWS::DynamoDB::Table" or "AWS::Cognito::UserPool").Select(kept => kept.Id).Order(StringComparer.Ordinal));

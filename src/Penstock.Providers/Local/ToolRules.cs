@@ -1,7 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Penstock.Gateway;
-using Penstock.Kernel;
 
 namespace Penstock.Providers.Local;
 

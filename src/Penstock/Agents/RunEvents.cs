@@ -1,5 +1,3 @@
-using Penstock.Kernel;
-
 namespace Penstock.Agents;
 
 /// <summary>Reads runs as events, from the store: any process can, whoever owns the run.</summary>

@@ -2,7 +2,6 @@ using System.Text;
 using Microsoft.AspNetCore.Http;
 using Penstock.Gateway;
 using Penstock.Http;
-using Penstock.Kernel;
 
 namespace Penstock.Agents;
 

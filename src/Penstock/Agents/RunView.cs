@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Penstock.Kernel;
 
 namespace Penstock.Agents;
 

@@ -1,5 +1,4 @@
 using Penstock.Agents;
-using Penstock.Kernel;
 
 namespace Penstock.Aws.DynamoDb.Agents;
 
