@@ -26,9 +26,12 @@ internal sealed class AgentApi : IDisposable
     }
 
     /// <returns>The run's id.</returns>
-    public async Task<string> StartAsync(int seed, string agent = Setting.Agent)
+    public Task<string> StartAsync(int seed) => StartAsync(Setting.Agent, string.Create(CultureInfo.InvariantCulture, $"seed={seed}"));
+
+    /// <returns>The run's id.</returns>
+    public async Task<string> StartAsync(string agent, string input, string more = "")
     {
-        var (status, body) = await SendAsync(HttpMethod.Post, "/v1/agents/run", string.Create(CultureInfo.InvariantCulture, $$"""{"type": "{{agent}}", "input": "seed={{seed}}", "wait": 0}"""));
+        var (status, body) = await SendAsync(HttpMethod.Post, "/v1/agents/run", $$"""{"type": "{{agent}}", "input": "{{input}}", "wait": 0{{more}}}""");
         Assert.True(status is 200 or 202, $"{status}: {body}");
         return body.GetProperty("id").GetString()!;
     }
@@ -38,6 +41,14 @@ internal sealed class AgentApi : IDisposable
         var (status, body) = await SendAsync(HttpMethod.Get, $"/v1/agents/runs/{id}");
         Assert.True(status == 200, $"{status}: {body}");
         return body;
+    }
+
+    /// <summary>What the list says of it, for which nobody reads its journal.</summary>
+    public async Task<JsonElement> HeadAsync(string id)
+    {
+        var (status, body) = await SendAsync(HttpMethod.Get, "/v1/agents/runs?limit=100");
+        Assert.True(status == 200, $"{status}: {body}");
+        return body.GetProperty("runs").EnumerateArray().Single(run => run.GetProperty("id").GetString() == id);
     }
 
     public Task<(int Status, JsonElement Body)> PostAsync(string path, string body) => SendAsync(HttpMethod.Post, path, body);

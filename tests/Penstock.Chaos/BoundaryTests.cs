@@ -1,9 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Microsoft.Extensions.DependencyInjection;
-using Penstock.Agents;
-using Penstock.Budgets;
-using Penstock.Sqlite;
 
 namespace Penstock.Chaos;
 
@@ -19,8 +15,6 @@ public sealed class BoundaryTests(ITestOutputHelper output)
     private static readonly int Runs = int.Parse(Environment.GetEnvironmentVariable("PENSTOCK_CHAOS_RUNS") ?? "4", CultureInfo.InvariantCulture);
     private static readonly int Every = int.Parse(Environment.GetEnvironmentVariable("PENSTOCK_CHAOS_EVERY") ?? "3", CultureInfo.InvariantCulture);
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
-
-    private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task A_run_survives_a_kill_at_every_write_of_its_owner()
@@ -49,11 +43,9 @@ public sealed class BoundaryTests(ITestOutputHelper output)
             var seeds = Enumerable.Range(0, Runs).Select(number => (boundary * 1_000) + number).ToArray();
             var (ids, killed) = await UntilKilledAsync(folder, world, boundary, notes, seeds);
             await UntilEndedAsync(folder, world, ids);
-            await CheckBooksAsync(folder, async store =>
-            {
-                foreach (var (seed, id) in ids) await evidence.CheckAsync(store, id, seed, killed ? 1 : 0);
-                if (killed && boundary > 3) await Evidence.CheckNotesAsync(store, notes);
-            });
+            await using var books = await Books.OpenAsync(folder);
+            foreach (var (seed, id) in ids) await evidence.CheckAsync(books.Runs, id, seed, killed ? 1 : 0);
+            if (killed && boundary > 3) await Evidence.CheckNotesAsync(books.Runs, notes);
             return killed;
         }
         finally
@@ -71,19 +63,20 @@ public sealed class BoundaryTests(ITestOutputHelper output)
             [DyingRunStore.NotesVariable] = notes,
         });
         var ids = await Task.WhenAll(seeds.Select(async seed => (seed, await worker.Api.StartAsync(seed))));
-        await WaitAsync(async () => !worker.Running || await AllAsync(worker, ids, "completed"), () => worker.Said);
+        await Wait.UntilAsync(async () => !worker.Running || await AllAsync(worker, ids, "completed"), Patience, () => worker.Said);
         return (ids, !worker.Running);
     }
 
     private static async Task UntilEndedAsync(string folder, World world, IReadOnlyList<(int Seed, string Id)> ids)
     {
         await using var worker = await WorkerProcess.StartAsync(folder, world);
-        await WaitAsync(
+        await Wait.UntilAsync(
             async () =>
             {
                 foreach (var (_, id) in ids) await People.SayWhatHappenedAsync(worker.Api, world, id);
                 return await AllAsync(worker, ids, "completed");
             },
+            Patience,
             () => worker.Said);
         await worker.TerminateAsync();
     }
@@ -103,24 +96,6 @@ public sealed class BoundaryTests(ITestOutputHelper output)
         {
             // It was killed just now.
             return false;
-        }
-    }
-
-    private static async Task CheckBooksAsync(string folder, Func<IRunStore, Task> check)
-    {
-        var services = new ServiceCollection().AddSingleton(TimeProvider.System).AddSqliteStore(new SqliteOptions { DataFolder = Path.Combine(folder, "data") });
-        await using var provider = services.BuildServiceProvider();
-        Assert.Empty(await provider.GetRequiredService<IBudgetStore>().VerifyAsync(Ct));
-        await check(provider.GetRequiredService<IRunStore>());
-    }
-
-    private static async Task WaitAsync(Func<Task<bool>> holds, Func<string> what)
-    {
-        var until = TimeProvider.System.GetTimestamp();
-        while (!await holds())
-        {
-            if (TimeProvider.System.GetElapsedTime(until) > Patience) Assert.Fail($"Waited {Patience} for nothing: {what()}");
-            await Task.Delay(TimeSpan.FromMilliseconds(30), TimeProvider.System, Ct);
         }
     }
 }

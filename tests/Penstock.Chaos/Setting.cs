@@ -26,6 +26,29 @@ internal static class Setting
               - {name: {{World.Once}}}
             limits: {usd: {{Limit}}, steps: 40, wall: 20m, toolCalls: 400}
             """);
+        File.WriteAllText(Path.Combine(folder, "agents", "patient.yaml"), """
+            apiVersion: v1
+            kind: Agent
+            name: patient
+            version: 1.0.0
+            description: Waits.
+            model: gpt-4o-mini
+            instructions: Wait as often as you are told to.
+            tools: [{name: wait}]
+            limits: {usd: 0.10, steps: 40, wall: 2h}
+            """);
+        File.WriteAllText(Path.Combine(folder, "agents", "lasting.yaml"), $$"""
+            apiVersion: v1
+            kind: Agent
+            name: lasting
+            version: 1.0.0
+            description: Looks, and looks again.
+            model: gpt-4o-mini
+            instructions: Look until you are told to stop.
+            tools: [{name: {{World.Look}}}]
+            limits: {usd: 100, steps: 100000, wall: 10h, toolCalls: 100000}
+            context: {maxTokens: 1000}
+            """);
         File.WriteAllText(Path.Combine(folder, "penstock.json"), $$"""
             {
               "tools": {

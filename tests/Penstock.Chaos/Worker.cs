@@ -33,7 +33,8 @@ internal static class Worker
         builder.Host.ConfigureHostOptions(options => options.ShutdownTimeout = environment.Drain + TimeSpan.FromSeconds(10));
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0));
         builder.Logging.ClearProviders().AddSimpleConsole().SetMinimumLevel(LogLevel.Warning);
-        builder.Services.AddSingleton(TimeProvider.System);
+        var time = ScaledTime.Told() ?? TimeProvider.System;
+        builder.Services.AddSingleton(time);
         builder.Services.AddPenstock(environment);
         builder.Services.AddProviders();
         if (environment.Store == StoreKind.Sqlite) builder.Services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
@@ -43,7 +44,7 @@ internal static class Worker
         await using var app = builder.Build();
         if (environment.Store == StoreKind.DynamoDb) await app.Services.OpenDynamoDbAsync(CancellationToken.None);
         app.MapPenstock();
-        using var file = new ConfigFile(Path.Combine(Environment.CurrentDirectory, "penstock.json"), app.Services.GetServices<IConfigSection>(), TimeProvider.System, app.Services.GetRequiredService<ILogger<ConfigFile>>());
+        using var file = new ConfigFile(Path.Combine(Environment.CurrentDirectory, "penstock.json"), app.Services.GetServices<IConfigSection>(), time, app.Services.GetRequiredService<ILogger<ConfigFile>>());
         file.Load();
         await app.Services.EnsureOperatorAsync(CancellationToken.None);
         app.Lifetime.ApplicationStopping.Register(app.Services.GetRequiredService<Drain>().Start);

@@ -21,6 +21,9 @@ internal sealed class World : IAsyncDisposable
     public const string Keyed = "put_keyed";
     public const string Once = "pay_once";
 
+    /// <summary>In the place of a seed, for runs that only wait.</summary>
+    public const int Waiting = -1;
+
     private readonly WebApplication _tools;
     private readonly int _steps;
     private readonly ConcurrentDictionary<(int Seed, int Turn), int> _asked = new();
@@ -76,14 +79,22 @@ internal sealed class World : IAsyncDisposable
 
     private AgentSays? Say(AgentTurn turn)
     {
-        if (Seed(turn.User) is not { } seed) return null;
+        if (turn.System.StartsWith("Summarise the work", StringComparison.Ordinal)) return new AgentSays("So far all went to plan.");
+        if (Number(turn.User, "long=") is not null) return new AgentSays("", (Look, """{"seed": 0, "turn": 0, "index": 0}"""));
+        if (Number(turn.User, "waits=") is { } waits)
+        {
+            _asked.AddOrUpdate((Waiting, turn.Turns), 1, static (_, before) => before + 1);
+            return turn.Turns >= waits ? new AgentSays("waited") : new AgentSays("", ("wait", """{"seconds": 300}"""));
+        }
+
+        if (Number(turn.User, "seed=") is not { } seed) return null;
         _asked.AddOrUpdate((seed, turn.Turns), 1, static (_, before) => before + 1);
         return turn.Turns >= _steps
             ? new AgentSays($"done {seed}")
             : new AgentSays("", [.. Plan(seed, turn.Turns).Select(call => (call.Tool, string.Create(CultureInfo.InvariantCulture, $$"""{"seed": {{seed}}, "turn": {{turn.Turns}}, "index": {{call.Index}}}""")))]);
     }
 
-    private static int? Seed(string text) => text.StartsWith("seed=", StringComparison.Ordinal) && int.TryParse(text["seed=".Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var seed) ? seed : null;
+    private static int? Number(string text, string name) => text.StartsWith(name, StringComparison.Ordinal) && int.TryParse(text[name.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private async Task CallAsync(HttpContext http)
     {
