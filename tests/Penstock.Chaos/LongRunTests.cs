@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using Penstock.Agents;
 using Penstock.Usage;
 
@@ -72,7 +73,12 @@ public sealed class LongRunTests(ITestOutputHelper output)
             await using (var first = await WorkerProcess.StartAsync(folder, world))
             {
                 id = await first.Api.StartAsync("lasting", "long=1");
-                await Wait.UntilAsync(async () => await ModelCallsAsync(first, id) >= Long, Patience + TimeSpan.FromSeconds(Long / 5), () => first.Said);
+                var head = default(JsonElement);
+                await Wait.UntilAsync(
+                    async () => (head = await first.Api.HeadAsync(id)).GetProperty("modelCalls").GetInt32() >= Long || head.GetProperty("status").GetString() == "failed",
+                    Patience + TimeSpan.FromSeconds(Long / 5),
+                    () => $"{head}; {first.Said}");
+                Assert.True(head.GetProperty("modelCalls").GetInt32() >= Long, $"{await first.Api.RunAsync(id)}"[^3000..]);
                 await first.KillAsync();
             }
 
