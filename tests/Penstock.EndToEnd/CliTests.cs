@@ -116,6 +116,25 @@ public sealed class CliTests : IDisposable
         Assert.Contains("comes with this build  production", list.Said, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Definitions_of_agents_are_checked_and_every_error_is_told()
+    {
+        var folder = Directory.CreateDirectory(Path.Combine(_folder.Path, "agents"));
+        var ct = TestContext.Current.CancellationToken;
+        const string Good = "apiVersion: v1\nkind: Agent\nname: helper\nversion: 1.0.0\ndescription: Helps.\nmodel: fast\ninstructions: Help.\nlimits: {usd: 0.1, steps: 2, wall: 1m}\n";
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "a.yaml"), Good, ct);
+
+        var good = await RunAsync("agents", "check", "agents/a.yaml");
+        await File.WriteAllTextAsync(Path.Combine(folder.FullName, "b.yaml"), Good.Replace("helper", "other", StringComparison.Ordinal).Replace("usd: 0.1", "usd: free", StringComparison.Ordinal) + "colour: red\n", ct);
+        var bad = await RunAsync("agents", "check");
+
+        Assert.Equal((0, 2), (good.Code, bad.Code));
+        Assert.Matches("^ok  helper 1.0.0 [0-9a-f]{12}  agents/a.yaml\n$", good.Said);
+        Assert.Contains("b.yaml:8: 'limits.usd' must be a number", bad.Erred, StringComparison.Ordinal);
+        Assert.Contains("b.yaml:9: 'colour' is no member here", bad.Erred, StringComparison.Ordinal);
+        Assert.Contains("ok  helper", bad.Said, StringComparison.Ordinal);
+    }
+
     private static string Greeting(string version, string text) => $"---\nname: greeting\nuse-case: chat\nowner: tests\nversion: \"{version}\"\ndescription: Greets.\nmodel: fast\n---\n{text}\n";
 
     [Fact]

@@ -36,14 +36,17 @@ internal sealed class SchemaFill
 
     /// <summary>The value as JSON text. Throws <see cref="ProviderException"/> where none can be made.</summary>
     /// <param name="report">What tools answered; its values go before what is found in the text.</param>
-    public static string Fill(string schema, Prompt prompt, Findings findings, CancellationToken ct, AgentReport? report = null)
+    public static string Fill(string schema, Prompt prompt, Findings findings, CancellationToken ct, AgentReport? report = null) => Made(schema, prompt, findings, ct, report).Text;
+
+    /// <summary>The same, and whether the text had something for any of it.</summary>
+    public static (string Text, bool Found) Made(string schema, Prompt prompt, Findings findings, CancellationToken ct, AgentReport? report = null)
     {
         using var document = Parse(schema);
         var fill = new SchemaFill(document.RootElement, prompt, findings, report, ct);
         var filled = fill.Value(document.RootElement, "", 0) ?? throw Cannot("no value can satisfy it");
         var text = Write(filled.Node);
         using var made = JsonDocument.Parse(text);
-        return new SchemaCheck(document.RootElement).Problem(made.RootElement) is { } problem ? throw Cannot(problem) : text;
+        return new SchemaCheck(document.RootElement).Problem(made.RootElement) is { } problem ? throw Cannot(problem) : (text, filled.Found);
     }
 
     private static JsonDocument Parse(string schema)

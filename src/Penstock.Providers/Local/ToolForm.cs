@@ -49,8 +49,16 @@ internal sealed class ToolForm : IDisposable
         return new SchemaCheck(schema.RootElement).Problem(parsed.RootElement) is null ? new MadeCall(Name, text) : null;
     }
 
-    /// <summary>A call that must be made: what the text has for the tool's arguments, neutral where it has nothing. Throws where no value can satisfy the schema.</summary>
-    public MadeCall Filled(Prompt prompt, Findings findings, CancellationToken ct) => new(Name, _tool.Schema is { } schema ? SchemaFill.Fill(schema, prompt, findings, ct) : "{}");
+    /// <summary>
+    /// A call that must be made: what the text has for the tool's arguments, neutral where it has nothing. Null where it needs some and the text has none at all.
+    /// Throws where no value can satisfy the schema.
+    /// </summary>
+    public MadeCall? Filled(Prompt prompt, Findings findings, CancellationToken ct)
+    {
+        if (_tool.Schema is not { } schema) return new MadeCall(Name, "{}");
+        var (text, found) = SchemaFill.Made(schema, prompt, findings, ct);
+        return found || (_schema is { } read && Schema.Read(read.RootElement, read.RootElement).Required().Count == 0) ? new MadeCall(Name, text) : null;
+    }
 
     public void Dispose() => _schema?.Dispose();
 

@@ -123,7 +123,7 @@ internal sealed class ToolRules(ChatCall call, AgentTask task, ToolTalk talk, Ca
         var field = call.Dialect == Dialect.Native ? "toolChoice" : "tool_choice";
         throw new ProviderException(
             ProviderFault.Rejected,
-            why?.Message ?? $"'{field}' asks for a tool call, and the local provider has made every one that it has arguments for. Leave the choice to it, or choose a language model.",
+            why?.Message ?? $"'{field}' asks for a tool call, and the local provider finds nothing in the text for one that it has not made. Leave the choice to it, or choose a language model.",
             400, why?.Code ?? "no_tool_call", field);
     }
 }

@@ -97,7 +97,7 @@ internal static class Crossings
         yield return new("openai", "response_format.json_schema.schema.properties.a.pattern", """ "response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{"type":"object","properties":{"a":{"type":"string","pattern":"^x"}}}}} """, Local);
         yield return new("openai", "messages", """ "messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"https://example.com/a.png"}}]}] """, Local);
         yield return new("anthropic", "thinking", """ "thinking":{"type":"enabled","budget_tokens":1024} """, Local);
-        yield return new("anthropic", "messages[1].content[0]", """ "messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"y"}]},{"role":"user","content":"z"}] """, Local);
+        yield return new("anthropic", "messages", """ "messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text","text":"y"}]},{"role":"user","content":"z"}] """, Local);
         yield return new("openai", "n", """ "n":2 """, "simulated");
         yield return new("anthropic", "messages[0].content[0]", """ "messages":[{"role":"user","content":[{"type":"document","source":{"type":"text","media_type":"text/plain","data":"x"}}]}] """, "simulated");
     }

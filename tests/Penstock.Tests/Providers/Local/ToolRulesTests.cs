@@ -29,6 +29,14 @@ public sealed class ToolRulesTests
     }
 
     [Fact]
+    public async Task A_sentence_in_words_of_its_own_has_no_source_behind_it_and_the_sources_come_at_the_end()
+    {
+        const string Found = """{"text":"","results":[{"docId":"a","chunkId":"a#0","snippet":"Solar power grew."},{"docId":"b","chunkId":"b#3","snippet":"Wind power grew."}]}""";
+        var talk = await new ToolTalks { Answers = (name, _) => name == "search" ? Found : """{"text":"Panels and turbines multiplied."}""" }.RunAsync(Topic, [ToolTalks.Search, ToolTalks.Summarize]);
+        Assert.StartsWith("Panels and turbines multiplied. Sources: [a#0] [b#3]\n", talk.Answer, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Where_there_is_nothing_to_search_in_it_says_so_and_answers_from_what_it_has()
     {
         var talk = await new ToolTalks().RunAsync(Topic, Three);
@@ -98,6 +106,8 @@ public sealed class ToolRulesTests
         call = call with { Messages = [.. call.Messages, new ChatMessage(ChatRole.Assistant, [new ToolCallPart("1", made.Name, """{ "date": "2026-05-03" }""")]), new ChatMessage(ChatRole.Tool, [new ToolResultPart("1", [new TextPart("rain")])])] };
         var thrown = await Assert.ThrowsAsync<ProviderException>(() => Asking.Whole(Asking.Provider, Asking.At(call)));
         Assert.Equal((ProviderFault.Rejected, "tool_choice", "no_tool_call"), (thrown.Fault, thrown.Field, thrown.Code));
+        var empty = Asking.Call("Hello there.") with { Tools = [weather], ToolChoice = call.ToolChoice };
+        Assert.Equal("no_tool_call", (await Assert.ThrowsAsync<ProviderException>(() => Asking.Whole(Asking.Provider, Asking.At(empty)))).Code);
         // Where any may be called, another one is.
         var other = (await Asking.Whole(Asking.Provider, Asking.At(call with { ToolChoice = new ToolChoice(ToolChoiceKind.Required) }))).First.ToolCalls;
         Assert.Equal("search", Assert.Single(other).Name);
