@@ -259,8 +259,8 @@ public sealed class RunEndpointsTests : IAsyncLifetime
 
     private async Task<string> QueuedAsync()
     {
-        RunRecord? found = null;
-        await GatewayHost.UntilAsync(async () => (found = (await Store.ListAsync(TenantId.Default, new RunQuery { Limit = 1 }, Ct)).FirstOrDefault()) is not null);
-        return found!.Id.Value;
+        IReadOnlyList<RunRecord> found = [];
+        await GatewayHost.UntilAsync(async () => (found = await Store.ListAsync(TenantId.Default, new RunQuery { Limit = 1 }, Ct)).Count > 0);
+        return found[0].Id.Value;
     }
 }

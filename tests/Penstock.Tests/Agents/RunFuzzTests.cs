@@ -1,9 +1,8 @@
 using System.Net.WebSockets;
 using System.Text;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Penstock.Agents;
-using Penstock.Kernel;
+using Penstock.Contracts;
 using Penstock.Tests.Gateway;
 using Xunit;
 
@@ -36,7 +35,7 @@ public sealed class RunFuzzTests : IAsyncLifetime
     public async Task Damaged_bodies_are_answered(string route, string valid)
     {
         var path = route.Replace("RUN", await WaitingAsync(), StringComparison.Ordinal);
-        var dice = new Random(route.Length);
+        var dice = new SeededSource((ulong)route.Length);
         var statuses = new HashSet<int>();
         foreach (var batch in Enumerable.Range(0, Each).Select(_ => Damaged(valid, dice)).Chunk(16))
         {
@@ -51,15 +50,15 @@ public sealed class RunFuzzTests : IAsyncLifetime
     public async Task Damaged_addresses_are_answered()
     {
         var run = await WaitingAsync();
-        var dice = new Random(5);
+        var dice = new SeededSource(5);
         string[] values = ["0.0", "1.1", "999.0", "a", "-1", "1e9", "%00", "%2F", "queued", "QUEUED", "💧", "1-run_000000000000000000000000", "9223372036854775807.2147483647", new string('9', 400), "'", "a&a=b"];
         string[] names = ["after", "limit", "cursor", "status", "type", "user", "x", ""];
         var statuses = new HashSet<int>();
         for (var i = 0; i < Each; i++)
         {
-            var id = dice.Next(3) == 0 ? run : Uri.EscapeDataString(Odd[dice.Next(Odd.Length)]);
-            var path = new[] { $"/v1/agents/runs/{id}", "/v1/agents/runs", "/v1/agents/memory", $"/v1/agents/threads/{(id.Length == 0 ? "x" : id)}" }[dice.Next(4)];
-            Judge(await _host.GetAsync($"{path}?{names[dice.Next(names.Length)]}={values[dice.Next(values.Length)]}"), statuses);
+            var id = dice.Below(3) == 0 ? run : Uri.EscapeDataString(Odd[dice.Below(Odd.Length)]);
+            var path = new[] { $"/v1/agents/runs/{id}", "/v1/agents/runs", "/v1/agents/memory", $"/v1/agents/threads/{(id.Length == 0 ? "x" : id)}" }[dice.Below(4)];
+            Judge(await _host.GetAsync($"{path}?{names[dice.Below(names.Length)]}={values[dice.Below(values.Length)]}"), statuses);
         }
 
         Assert.Superset(new HashSet<int> { 200, 400, 404 }, statuses);
@@ -70,7 +69,7 @@ public sealed class RunFuzzTests : IAsyncLifetime
     public async Task Damaged_messages_are_answered_and_the_socket_lives_on()
     {
         var run = await WaitingAsync();
-        var dice = new Random(6);
+        var dice = new SeededSource(6);
         string[] valid =
         [
             $$"""{"id":1,"type":"subscribe","run":"{{run}}","after":"0.0"}""", $$"""{"id":1,"type":"unsubscribe","run":"{{run}}"}""", """{"id":"a","type":"start","request":{"type":"helper","input":"x"},"idempotencyKey":"k","subscribe":false}""",
@@ -89,8 +88,8 @@ public sealed class RunFuzzTests : IAsyncLifetime
         for (var i = 0; i < 3 * Each; i++)
         {
             // A text that is no UTF-8 ends the connection by the protocol itself (1007); only bytes may be any.
-            var (bytes, binary) = (Encoding.UTF8.GetBytes(Damaged(valid[dice.Next(valid.Length)], dice)), dice.Next(10) == 0);
-            if (binary && bytes.Length > 0) bytes[dice.Next(bytes.Length)] = (byte)dice.Next(256);
+            var (bytes, binary) = (Encoding.UTF8.GetBytes(Damaged(valid[dice.Below(valid.Length)], dice)), dice.Below(10) == 0);
+            if (binary && bytes.Length > 0) bytes[dice.Below(bytes.Length)] = (byte)dice.Below(256);
             await client.Socket.SendAsync(bytes, binary ? WebSocketMessageType.Binary : WebSocketMessageType.Text, true, Ct);
         }
 
@@ -125,26 +124,26 @@ public sealed class RunFuzzTests : IAsyncLifetime
     }
 
     /// <summary>One thing changed: a value, a name, or what stands anywhere.</summary>
-    private static string Damaged(string valid, Random dice)
+    private static string Damaged(string valid, SeededSource dice)
     {
-        var at = dice.Next(valid.Length);
-        switch (dice.Next(6))
+        var at = dice.Below(valid.Length);
+        switch (dice.Below(6))
         {
             case 0:
                 return valid;
             case 1:
                 return valid[..at];
             case 2:
-                return valid.Remove(at, Math.Min(dice.Next(1, 5), valid.Length - at));
+                return valid.Remove(at, Math.Min(dice.Below(4) + 1, valid.Length - at));
             case 3:
-                return valid.Insert(at, Odd[dice.Next(Odd.Length)]);
+                return valid.Insert(at, Odd[dice.Below(Odd.Length)]);
             default:
                 // A value in the place of another.
                 var colons = Enumerable.Range(0, valid.Length).Where(i => valid[i] == ':').ToList();
-                if (colons.Count == 0) return Odd[dice.Next(Odd.Length)];
-                var from = colons[dice.Next(colons.Count)] + 1;
+                if (colons.Count == 0) return Odd[dice.Below(Odd.Length)];
+                var from = colons[dice.Below(colons.Count)] + 1;
                 var to = valid.IndexOfAny([',', '}', ']'], from);
-                return valid[..from] + Odd[dice.Next(Odd.Length)] + valid[to..];
+                return valid[..from] + Odd[dice.Below(Odd.Length)] + valid[to..];
         }
     }
 }

@@ -6,6 +6,7 @@ using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
 using Penstock.Agents.Socket;
+using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Kernel;
 using Penstock.Keys;
@@ -33,12 +34,12 @@ public sealed class RunSocketTests : IAsyncLifetime
         var run = await _host.EndedRunAsync();
         var whole = (await _host.GetAsync($"/v1/agents/runs/{run}/events")).Body;
         var count = EventText.Parse(whole).Count;
-        var dice = new Random(11);
+        var dice = new SeededSource(11);
         var cuts = 0;
         while (cuts < Cuts)
         {
             var (joined, last) = (new StringBuilder(), (string?)null);
-            for (var left = dice.Next(1, 6); left > 0; left--, cuts++) last = await ReadAsync(run, last, dice.Next(0, count / 5), joined) ?? last;
+            for (var left = dice.Below(5) + 1; left > 0; left--, cuts++) last = await ReadAsync(run, last, dice.Below(count / 5), joined) ?? last;
             await ReadAsync(run, last, int.MaxValue, joined);
             Assert.True(whole == joined.ToString(), $"differs after cut {cuts}");
         }

@@ -57,16 +57,16 @@ public sealed class RunStreamTests : IAsyncLifetime
     {
         var run = await _host.EndedRunAsync();
         var whole = Encoding.UTF8.GetBytes((await _host.GetAsync($"/v1/agents/runs/{run}/events")).Body);
-        var dice = new Random(7);
+        var dice = new SeededSource(7);
         var cuts = 0;
         while (cuts < Cuts)
         {
             var joined = new List<byte>();
             string? last = null;
             // Where the cuts fall is a matter of bytes: within an id, within a character, between two events.
-            for (var left = dice.Next(1, 6); left > 0; left--, cuts++)
+            for (var left = dice.Below(5) + 1; left > 0; left--, cuts++)
             {
-                var (bytes, id) = EventText.Received(await ReadAsync(run, last, dice.Next(0, whole.Length / 3)));
+                var (bytes, id) = EventText.Received(await ReadAsync(run, last, dice.Below(whole.Length / 3)));
                 joined.AddRange(bytes);
                 last = id ?? last;
             }
@@ -81,13 +81,13 @@ public sealed class RunStreamTests : IAsyncLifetime
     {
         var run = await _host.RunAsync();
         var owner = await ScriptedOwner.OfAsync(_host, run);
-        var dice = new Random(9);
-        var watching = Enumerable.Range(0, 8).Select(i => WatchAsync(run, i % 2 == 0 ? null : new Random(i))).ToArray();
+        var dice = new SeededSource(9);
+        var watching = Enumerable.Range(0, 8).Select(i => WatchAsync(run, i % 2 == 0 ? null : new SeededSource((ulong)i))).ToArray();
         for (var step = 0; step < 60; step++)
         {
             await owner.AppendAsync((JournalKinds.ModelIntent, $$"""{"op":{{owner.Next}},"attempt":1,"model":"m"}"""));
-            for (var (piece, most) = (1, dice.Next(0, 400)); piece <= most; piece += 50) await owner.GrowAsync(piece, [.. Enumerable.Range(0, Math.Min(50, most - piece + 1)).Select(i => $"{step}:{piece + i} ")]);
-            await owner.AppendAsync([.. Enumerable.Range(0, dice.Next(1, 20)).Select(i => (JournalKinds.Signal, $$"""{"id":"s","name":"{{i}}","payload":null}"""))]);
+            for (var (piece, most) = (1, dice.Below(400)); piece <= most; piece += 50) await owner.GrowAsync(piece, [.. Enumerable.Range(0, Math.Min(50, most - piece + 1)).Select(i => $"{step}:{piece + i} ")]);
+            await owner.AppendAsync([.. Enumerable.Range(0, dice.Below(19) + 1).Select(i => (JournalKinds.Signal, $$"""{"id":"s","name":"{{i}}","payload":null}"""))]);
         }
 
         await owner.EndAsync();
@@ -225,13 +225,13 @@ public sealed class RunStreamTests : IAsyncLifetime
         last is null ? _host.GetAsync($"/v1/agents/runs/{run}/events{query}") : _host.SendAsync(HttpMethod.Get, $"/v1/agents/runs/{run}/events{query}", null, GatewayHost.OperatorKey, ("Last-Event-ID", last));
 
     /// <summary>Reads to the end; with dice, by connections that are cut.</summary>
-    private async Task<byte[]> WatchAsync(string run, Random? dice)
+    private async Task<byte[]> WatchAsync(string run, SeededSource? dice)
     {
         var joined = new List<byte>();
         string? last = null;
         for (var cut = 0; dice is not null && cut < 40; cut++)
         {
-            var (bytes, id) = EventText.Received(await ReadAsync(run, last, dice.Next(1, 20_000)));
+            var (bytes, id) = EventText.Received(await ReadAsync(run, last, dice.Below(20_000) + 1));
             joined.AddRange(bytes);
             last = id ?? last;
         }
