@@ -162,10 +162,12 @@ public sealed class RunFaultTests(Emulator emulator) : IAsyncLifetime
         Assert.Single(await _plain.InboxAsync(Acme, Id, Ct));
     }
 
-    [Fact]
-    public async Task A_run_is_made_acquired_renewed_and_sent_on_once_though_every_first_answer_is_lost()
+    [Theory]
+    [InlineData(1)]
+    [InlineData(int.MaxValue)]
+    public async Task A_run_is_made_acquired_renewed_posted_to_and_sent_on_once_though_answers_are_lost(int times)
     {
-        FaultyHttp Lost(string operation) => FaultyHttp.First(operation, Fault.AnswerLost, 1);
+        FaultyHttp Lost(string operation) => FaultyHttp.First(operation, Fault.AnswerLost, times);
         async Task<T> On<T>(FaultyHttp http, Func<DynamoRunStore, Task<T>> ask)
         {
             using var database = Emulator.Connect(_options, http);
@@ -176,11 +178,28 @@ public sealed class RunFaultTests(Emulator emulator) : IAsyncLifetime
         var owned = await On(Lost("UpdateItem"), store => store.AcquireAsync(Run, "w1", true, Ct));
         Assert.Equal((1, "w1", 1), (owned!.Epoch, owned.Owner, owned.Crashes));
         Assert.Equal(1, (await On(Lost("UpdateItem"), store => store.RenewAsync(Acme, Id, 1, Ct)))!.Beat);
+        Assert.Equal(Posted.Added, await On(Lost("TransactWriteItems"), store => store.PostAsync(Acme, Id, Signal("s1"), Ct)));
         Assert.True(await On(Lost("TransactWriteItems"), store => store.AppendAsync(Append(owned, 1, 0) with { Change = Ends(RunStatus.Dead) }, Ct)));
         Assert.True(await On(Lost("UpdateItem"), store => store.RedriveAsync(Acme, Id, Now, Ct)));
 
         var run = await _plain.GetAsync(Acme, Id, Ct);
         Assert.Equal((1, 1, RunStatus.Queued, 0), (run!.Epoch, run.Beat, run.Status, run.Crashes));
+        Assert.Single(await _plain.InboxAsync(Acme, Id, Ct));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(int.MaxValue)]
+    public async Task What_a_run_said_is_added_once_and_said_to_be_though_answers_are_lost(int times)
+    {
+        var thread = new ThreadId(Acme, ProjectId.Default, "c");
+        using var database = Emulator.Connect(_options, FaultyHttp.First("TransactWriteItems", Fault.AnswerLost, times));
+
+        Assert.True(await new DynamoMemoryStore(database).AddMessagesAsync(thread, Id, [new ThreadMessage("user", "hello", Now)], Ct));
+
+        var plain = new DynamoMemoryStore(_database);
+        Assert.False(await plain.AddMessagesAsync(thread, Id, [new ThreadMessage("user", "hello", Now)], Ct));
+        Assert.Single(await plain.MessagesAsync(thread, 10, Ct));
     }
 
     [Theory]

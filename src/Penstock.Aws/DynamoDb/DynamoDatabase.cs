@@ -258,6 +258,20 @@ internal sealed class DynamoDatabase(IAmazonDynamoDB client, DynamoTables tables
         }
     }
 
+    /// <summary>As <see cref="WriteAsync(Transaction, string, CancellationToken)"/>; where no answer ever comes, what is there says whether it was written.</summary>
+    public async Task<Outcome> WriteAsync(Transaction transaction, Func<Task<bool>> isThere, CancellationToken ct)
+    {
+        try
+        {
+            return await WriteAsync(transaction, NewToken(), ct);
+        }
+        catch (DynamoBusyException)
+        {
+            if (await isThere()) return Outcome.Done;
+            throw;
+        }
+    }
+
     public void Dispose() => client.Dispose();
 
     /// <summary>Sends until it is answered. The SDK's own retries are off: they know nothing of our clock, and give up when many fail at once.</summary>

@@ -37,18 +37,19 @@ internal sealed class DynamoMemoryStore(DynamoDatabase database) : IMemoryStore
         var items = messages.Select(message => new Item().Set("pk", partition).Set("role", message.Role).Set("text", message.Text).Set("at", RunItem.Time(message.At))).ToList();
         var bytes = messages.Sum(message => (long)Encoding.UTF8.GetByteCount(message.Text));
         if (items.Count > MostMessages || bytes > RunAppend.LargestBodies) throw new ArgumentException($"{items.Count} messages of {bytes} bytes are more than one write holds ({MostMessages}, {RunAppend.LargestBodies} bytes).", nameof(messages));
+        var mark = Item.Key(partition, $"r#{KeyPart.Of(run.Value)}");
         var backoff = new Backoff(database.Time);
         do
         {
             var last = (await database.GetAsync(Table, Item.Key(partition, Head), ct))?.Long("last") ?? 0;
             var transaction = new Transaction();
-            var said = transaction.Put(Table, Item.Key(partition, $"r#{KeyPart.Of(run.Value)}").Set("token", token), IsNew);
+            var marked = transaction.Put(Table, mark.Copy().Set("token", token), IsNew);
             Count(transaction, partition, last, items.Count);
             foreach (var item in items) transaction.Put(Table, item.Copy().Set("sk", Message(++last)), IsNew);
-            var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
+            var outcome = await database.WriteAsync(transaction, async () => (await database.GetAsync(Table, mark, ct))?.Text("token") == token, ct);
             if (outcome.Written) return true;
             // With this token it was written, and the answer lost.
-            if (outcome.Refused.TryGetValue(said, out var before)) return before?.TextOrNull("token") == token;
+            if (outcome.Refused.TryGetValue(marked, out var before)) return before?.TextOrNull("token") == token;
         }
         while (await backoff.WaitAsync(ct));
 

@@ -34,26 +34,13 @@ internal sealed class RunAppends(DynamoDatabase database, RunHeads heads, RunJou
             // A run that goes to wait must know what came to its inbox; nothing else has to be read.
             var seen = append.Change is { Status: RunStatus.Waiting } ? await heads.GetAsync(append.Tenant, append.Run, ct) : null;
             var (transaction, head) = Build(append, seen);
-            var outcome = await WriteAsync(append, transaction, ct);
+            var outcome = await database.WriteAsync(transaction, () => IsThereAsync(append, ct), ct);
             if (outcome.Written || await IsThereAsync(append, ct)) return true;
             if (seen is null || !outcome.Refused.TryGetValue(head, out var now) || now is null || now.Long("posted") == seen.Long("posted")) return false;
         }
         while (await backoff.WaitAsync(ct));
 
         throw new DynamoBusyException($"Run '{append.Run}' could not be given back: too much comes to its inbox at once. Try again.");
-    }
-
-    private async Task<Outcome> WriteAsync(RunAppend append, Transaction transaction, CancellationToken ct)
-    {
-        try
-        {
-            return await database.WriteAsync(transaction, database.NewToken(), ct);
-        }
-        catch (DynamoBusyException)
-        {
-            if (await IsThereAsync(append, ct)) return Outcome.Done;
-            throw;
-        }
     }
 
     private (Transaction Transaction, int Head) Build(RunAppend append, Item? seen)

@@ -49,7 +49,15 @@ internal sealed class RunHeads(DynamoDatabase database)
     private async Task<RunRecord?> ChangeAsync(TenantId tenant, RunId run, string update, string condition, Item values, CancellationToken ct)
     {
         var (token, key) = (database.NewToken(), RunKeys.HeadKey(tenant, run));
-        var (changed, item) = await database.ChangeAsync(database.Tables.Runs, key, update, condition, values.Set(":token", token), ct);
-        return changed || item.TextOrNull("by") == token ? RunItem.Read(item) : null;
+        try
+        {
+            var (changed, item) = await database.ChangeAsync(database.Tables.Runs, key, update, condition, values.Set(":token", token), ct);
+            return changed || item.TextOrNull("by") == token ? RunItem.Read(item) : null;
+        }
+        catch (DynamoBusyException)
+        {
+            if (await database.GetAsync(database.Tables.Runs, key, ct) is { } there && there.TextOrNull("by") == token) return RunItem.Read(there);
+            throw;
+        }
     }
 }

@@ -40,7 +40,7 @@ internal sealed class RunInboxes(DynamoDatabase database, RunHeads heads)
             Update(transaction, seen, item, posted);
             var first = transaction.Put(Table, known, IsNew);
             transaction.Put(Table, unread.Copy().Set("number", posted));
-            var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
+            var outcome = await database.WriteAsync(transaction, async () => await TakenByAsync(partition, item.Id, ct) == token, ct);
             if (outcome.Written) return Posted.Added;
             // With this token it was written, and the answer lost.
             if (outcome.Refused.TryGetValue(first, out var before)) return before?.TextOrNull("token") == token ? Posted.Added : Posted.Again;

@@ -81,19 +81,14 @@ internal sealed class RunJournals(DynamoDatabase database)
         foreach (var listed in RunLists.Items(run)) transaction.Put(Table, listed);
         // What was staged is still there.
         if (mark is not null) transaction.Delete(Table, mark, IsThere);
-        try
-        {
-            var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
-            // With this token it was written, and the answer lost.
-            if (outcome.Written) return true;
-            if (!outcome.Refused.TryGetValue(index, out var before)) throw new DynamoBusyException($"Run '{run.Id}' could not be made in the time there is. Try again.");
-            return before?.TextOrNull("by") == token;
-        }
-        catch (DynamoBusyException)
-        {
-            if ((await database.GetAsync(Table, RunKeys.HeadKey(run.Tenant, run.Id), ct))?.TextOrNull("by") == token) return true;
-            throw;
-        }
+        var outcome = await database.WriteAsync(
+            transaction,
+            async () => (await database.GetAsync(Table, RunKeys.HeadKey(run.Tenant, run.Id), ct))?.TextOrNull("by") == token,
+            ct);
+        if (outcome.Written) return true;
+        if (!outcome.Refused.TryGetValue(index, out var before)) throw new DynamoBusyException($"Run '{run.Id}' could not be made in the time there is. Try again.");
+        // With this token it was written, and the answer lost.
+        return before?.TextOrNull("by") == token;
     }
 
     private async Task StageAsync(RunRecord run, List<Item> entries, Item mark, CancellationToken ct)

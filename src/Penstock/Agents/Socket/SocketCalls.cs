@@ -66,11 +66,11 @@ internal sealed partial class SocketCalls(EndpointDataSource routes, IdempotentR
         http.SetEndpoint(endpoint);
         foreach (var (name, value) in call.Values) http.Request.RouteValues[name] = value;
         http.Request.Method = HttpMethods.Post;
-        http.Request.Path = call.Path;
+        http.Request.Path = new PathString(call.Path);
         http.Request.ContentType = "application/json";
         http.Request.Body = new MemoryStream(call.Body, writable: false);
         http.Request.ContentLength = call.Body.Length;
-        if (call.Name is { } name2) http.Request.Headers[IdempotentRequests.Header] = name2;
+        if (call.Name is { } given) http.Request.Headers[IdempotentRequests.Header] = given;
     }
 
     private async Task WorkAsync(HttpContext http, RecordedResponse response, Recording recording)
@@ -110,5 +110,5 @@ internal sealed record SocketCall(string Route, byte[] Body)
     /// <summary>The client's idempotency key.</summary>
     public string? Name { get; init; }
 
-    public string Path => Values.Aggregate(Route, (path, value) => path.Replace($"{{{value.Key}}}", Uri.EscapeDataString(value.Value), StringComparison.Ordinal));
+    public string Path => Values.Aggregate(Route, (path, value) => path.Replace($"{{{value.Key}}}", value.Value, StringComparison.Ordinal));
 }

@@ -93,13 +93,13 @@ internal sealed partial class SocketDesk(SocketSession session, SocketCalls call
             return;
         }
 
-        await SteerAsync(http, body, id, "/v1/agents/runs/{id}/cancel", [new("id", body.Required("run").ShortText(100))], ["reason"], ct);
+        await SteerAsync(http, body, id, "/v1/agents/runs/{id}/cancel", [new("id", RunNames.Label(body.Required("run")))], ["reason"], ct);
     }
 
     private Task ApproveAsync(HttpContext http, JsonView body, JsonElement? id, CancellationToken ct)
     {
         body.AllowOnly("id", "type", "run", "call", "approved", "reason");
-        return SteerAsync(http, body, id, "/v1/agents/runs/{id}/approvals/{call}", [new("id", body.Required("run").ShortText(100)), new("call", RunNames.Label(body.Required("call")))], ["approved", "reason"], ct);
+        return SteerAsync(http, body, id, "/v1/agents/runs/{id}/approvals/{call}", [new("id", RunNames.Label(body.Required("run"))), new("call", RunNames.Label(body.Required("call")))], ["approved", "reason"], ct);
     }
 
     private async Task SteerAsync(HttpContext http, JsonView body, JsonElement? id, string route, KeyValuePair<string, string>[] values, string[] members, CancellationToken ct)
