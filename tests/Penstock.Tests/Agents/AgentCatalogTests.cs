@@ -2,7 +2,6 @@ using Penstock.Agents;
 using Penstock.Configuration;
 using Penstock.Contracts;
 using Penstock.Kernel;
-using Penstock.Tests.Configuration;
 using Penstock.Tests.Gateway;
 using Penstock.Tests.Http;
 using Xunit;

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Penstock.Agents;
 using Penstock.Agents.Definitions;
+using Penstock.Contracts;
 using Penstock.Kernel;
 using Penstock.Tools;
 using Xunit;
@@ -156,7 +157,7 @@ public sealed class AgentFileTests
     {
         for (var seed = 0; seed < 300; seed++)
         {
-            var text = Some(new Random(seed));
+            var text = Some(new SeededSource((ulong)seed));
             var read = Definitions.Read(text);
             Assert.True(read.Errors.Count == 0, $"seed {seed}: {string.Join('\n', read.Errors)}\n{text}");
             var back = AgentCatalog.Read(read.Definition!.Text);
@@ -210,18 +211,18 @@ public sealed class AgentFileTests
 
     private static AgentDefinition Without(AgentDefinition definition) => definition with { Tools = [], Approvals = [], Fallbacks = [], Agents = [], Input = null, Output = null };
 
-    private static string Some(Random chance)
+    private static string Some(SeededSource chance)
     {
-        string Text() => JsonSerializer.Serialize(string.Concat(Enumerable.Range(0, chance.Next(1, 20)).Select(_ => Letters[chance.Next(Letters.Length)])).Trim() + "x", JsonSerializerOptions.Web);
-        string Maybe(string line) => chance.Next(2) == 0 ? line + "\n" : "";
-        string Time() => Durations.Write(TimeSpan.FromMilliseconds(chance.Next(100, 3_600_000)));
-        var usd = (chance.Next(1, 1_000_000) / 1000m).ToString(CultureInfo.InvariantCulture);
-        var model = chance.Next(2) == 0 ? "fast" : "{alias: openai/x, fallbacks: [a, b]}";
-        var limits = $"usd: {usd}, steps: {chance.Next(1, 1000)}, wall: {chance.Next(1, 600)}s{Maybe($", toolCalls: {chance.Next(0, 999)}, outputTokens: {chance.Next(1, 999)}")}".TrimEnd();
-        return $"apiVersion: v1\nkind: Agent\nname: a{chance.Next()}\nversion: \"{chance.Next(9)}.{chance.Next(9)}\"\ndescription: \"d{chance.Next()}\"\nmodel: {model}\ninstructions: {Text()}\nlimits: {{{limits}}}\n"
+        string Text() => JsonSerializer.Serialize(string.Concat(Enumerable.Range(0, 1 + chance.Below(19)).Select(_ => Letters[chance.Below(Letters.Length)])).Trim() + "x", JsonSerializerOptions.Web);
+        string Maybe(string line) => chance.Below(2) == 0 ? line + "\n" : "";
+        string Time() => Durations.Write(TimeSpan.FromMilliseconds(100 + chance.Below(3_599_900)));
+        var usd = ((1 + chance.Below(999_999)) / 1000m).ToString(CultureInfo.InvariantCulture);
+        var model = chance.Below(2) == 0 ? "fast" : "{alias: openai/x, fallbacks: [a, b]}";
+        var limits = $"usd: {usd}, steps: {1 + chance.Below(999)}, wall: {1 + chance.Below(599)}s{Maybe($", toolCalls: {chance.Below(999)}, outputTokens: {1 + chance.Below(998)}")}".TrimEnd();
+        return $"apiVersion: v1\nkind: Agent\nname: a{chance.Below(1_000_000)}\nversion: \"{chance.Below(9)}.{chance.Below(9)}\"\ndescription: \"d{chance.Below(1_000_000)}\"\nmodel: {model}\ninstructions: {Text()}\nlimits: {{{limits}}}\n"
             + Maybe($"outputSchema: {{type: object, properties: {{a: {{const: {Text()}}}, b: {{minimum: -1.50e2}}}}}}")
-            + Maybe($"tools: [search, {{name: x, timeout: {Time()}, retries: {chance.Next(5)}}}, {{name: y*, effect: pure}}]")
-            + Maybe($"approvals: [{{tool: z, expires: {chance.Next(1, 99)}h, onExpire: approve}}]")
+            + Maybe($"tools: [search, {{name: x, timeout: {Time()}, retries: {chance.Below(5)}}}, {{name: y*, effect: pure}}]")
+            + Maybe($"approvals: [{{tool: z, expires: {1 + chance.Below(98)}h, onExpire: approve}}]")
             + Maybe("cites: true");
     }
 }

@@ -1,6 +1,5 @@
 using Penstock.Contracts;
 using Penstock.Gateway;
-using Penstock.Providers.Local;
 using Penstock.Providers.Simulated;
 using Xunit;
 
