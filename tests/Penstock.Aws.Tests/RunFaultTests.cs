@@ -147,6 +147,21 @@ public sealed class RunFaultTests(Emulator emulator) : IAsyncLifetime
         Assert.Equal(Now, (await _plain.GetAsync(Acme, Id, Ct))!.WakeAt);
     }
 
+    [Fact]
+    public async Task Items_that_two_nodes_add_at_once_are_both_counted_and_in_their_order()
+    {
+        var owned = await OwnAsync();
+        var http = new FaultyHttp(_ => null);
+        using var database = Emulator.Connect(_options, http);
+        http.BeforeNextTransaction(async () => Assert.Equal(Posted.Added, await _plain.PostAsync(Acme, Id, Signal("z"), Ct)));
+
+        Assert.Equal(Posted.Added, await new DynamoRunStore(database).PostAsync(Acme, Id, Signal("a"), Ct));
+
+        Assert.Equal(["z", "a"], (await _plain.InboxAsync(Acme, Id, Ct)).Select(item => item.Id));
+        Assert.True(await _plain.AppendAsync(Append(owned, 1, 1) with { Folded = ["z"], Change = Waits() }, Ct));
+        Assert.Equal(Now.AddMinutes(1), (await _plain.GetAsync(Acme, Id, Ct))!.WakeAt);
+    }
+
     [Theory]
     [InlineData(Fault.Conflict)]
     [InlineData(Fault.AnswerLost)]
