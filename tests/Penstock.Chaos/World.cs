@@ -94,7 +94,8 @@ internal sealed class World : IAsyncDisposable
             : new AgentSays("", [.. Plan(seed, turn.Turns).Select(call => (call.Tool, string.Create(CultureInfo.InvariantCulture, $$"""{"seed": {{seed}}, "turn": {{turn.Turns}}, "index": {{call.Index}}}""")))]);
     }
 
-    private static int? Number(string text, string name) => text.StartsWith(name, StringComparison.Ordinal) && int.TryParse(text[name.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+    private static int? Number(string text, string name) =>
+        text.StartsWith(name, StringComparison.Ordinal) && int.TryParse(text[name.Length..].Split(' ', '\n')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
 
     private async Task CallAsync(HttpContext http)
     {

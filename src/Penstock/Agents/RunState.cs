@@ -211,6 +211,34 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
         var call = _calls.Find(turn => turn.Id == Text(body, "call")) ?? throw new InvalidOperationException($"Entry {entry.Seq} ({entry.Kind}) is of a call that nobody asked for.");
         switch (entry.Kind)
         {
+            case JournalKinds.ToolIntent:
+                (call.Phase, call.Effect, call.Attempt) = (ToolPhase.Intended, Text(body, "effect"), body.GetProperty("attempt").GetInt32());
+                break;
+            case JournalKinds.ToolResult:
+                Pay(body);
+                call.End(Text(body, "output")!, failed: false);
+                Sources.Add(call);
+                break;
+            case JournalKinds.ToolFailed:
+                Fail(call, body);
+                break;
+            case JournalKinds.ChildEnded:
+                Pay(body);
+                call.End(Text(body, "output") ?? Text(body, "error") ?? Text(body, "status")!, Text(body, "status") != "completed");
+                break;
+            default:
+                ApplyWait(entry, body, call);
+                break;
+        }
+
+        if (_calls.TrueForAll(turn => turn.Phase == ToolPhase.Done)) SayOutcomes(entry.Seq);
+    }
+
+    /// <summary>What a call waits for, and what came of it.</summary>
+    private void ApplyWait(JournalEntry entry, JsonElement body, ToolTurn call)
+    {
+        switch (entry.Kind)
+        {
             case JournalKinds.ApprovalRequested:
                 Wait(call, ToolPhase.AwaitsApproval, entry.At, body.GetProperty("expiresAt"));
                 call.ApproveOnExpiry = Text(body, "onExpire") == "approve";
@@ -218,9 +246,6 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
             case JournalKinds.ApprovalDecided:
                 Waited += entry.At - call.Since;
                 Decide(call, body);
-                break;
-            case JournalKinds.ToolIntent:
-                (call.Phase, call.Effect, call.Attempt) = (ToolPhase.Intended, Text(body, "effect"), body.GetProperty("attempt").GetInt32());
                 break;
             case JournalKinds.ToolUnknown:
                 Wait(call, ToolPhase.AwaitsOutcome, entry.At, body.GetProperty("expiresAt"));
@@ -237,23 +262,9 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
                 Children++;
                 (call.Phase, call.Child) = (ToolPhase.AwaitsChild, Text(body, "run"));
                 break;
-            case JournalKinds.ChildEnded:
-                Pay(body);
-                call.End(Text(body, "output") ?? Text(body, "error") ?? Text(body, "status")!, Text(body, "status") != "completed");
-                break;
-            case JournalKinds.ToolResult:
-                Pay(body);
-                call.End(Text(body, "output")!, failed: false);
-                Sources.Add(call);
-                break;
-            case JournalKinds.ToolFailed:
-                Fail(call, body);
-                break;
             default:
                 throw new InvalidOperationException($"Entry {entry.Seq} is of a kind that this build does not know: {entry.Kind}.");
         }
-
-        if (_calls.TrueForAll(turn => turn.Phase == ToolPhase.Done)) SayOutcomes(entry.Seq);
     }
 
     private static void Decide(ToolTurn call, JsonElement body)
@@ -296,9 +307,8 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
         var kept = _said.Where(said => said.Seq >= to && said != _asked).ToArray();
         _said.Clear();
         Size = 0;
-        // What is asked is never left out.
-        Say(_asked = _asked! with { Seq = to });
-        Say(to, ChatRole.User, new TextPart($"What was said and done so far, in short:\n{Text(body, "text")}"));
+        // What is asked is never left out; an older summary makes way for this one.
+        Say(_asked = Made(to, ChatRole.User, [_asked!.Message.Parts[0], new TextPart($"What was said and done so far, in short:\n{Text(body, "text")}")]));
         foreach (var said in kept) Say(said);
     }
 

@@ -61,10 +61,24 @@ internal sealed partial class RunWorker(IRunStore store, RunOwner owner, AgentSe
     private async Task AcquireAsync(RunRecord run, CancellationToken ct)
     {
         var at = time.GetTimestamp();
-        if (await store.AcquireAsync(run, owner.Name, crashed: run.Status == RunStatus.Running, ct) is not { } mine) return;
+        if (await TryAcquireAsync(run, ct) is not { } mine) return;
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _running[run.Id] = (run.Tenant, WorkAsync(mine, at, begun.Task, ct));
         begun.SetResult();
+    }
+
+    /// <summary>An acquisition that failed may have happened: what is there says so.</summary>
+    private async Task<RunRecord?> TryAcquireAsync(RunRecord run, CancellationToken ct)
+    {
+        try
+        {
+            return await store.AcquireAsync(run, owner.Name, crashed: run.Status == RunStatus.Running, ct);
+        }
+        catch (Exception e) when (!ct.IsCancellationRequested)
+        {
+            LogUnheard(run.Id, e);
+            return await store.GetAsync(run.Tenant, run.Id, ct) is { } now && now.Owner == owner.Name && now.Epoch == run.Epoch + 1 ? now : null;
+        }
     }
 
     private async Task WorkAsync(RunRecord run, long acquiredAt, Task begun, CancellationToken stopping)
@@ -98,6 +112,9 @@ internal sealed partial class RunWorker(IRunStore store, RunOwner owner, AgentSe
         var there = open.Select(run => run.Id).ToHashSet();
         foreach (var gone in _watched.Keys.Where(run => !there.Contains(run)).ToArray()) _watched.Remove(gone);
     }
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "run {Run}: whether it was acquired was not heard; it is looked up")]
+    private partial void LogUnheard(RunId run, Exception e);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Runs that want a worker could not be looked for; they are looked for again")]
     private partial void LogBlind(Exception e);

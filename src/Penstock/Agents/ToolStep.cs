@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Penstock.Kernel;
 using Penstock.Tools;
 
@@ -70,50 +69,36 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
     private async Task CallAllAsync(OwnedRun run, Toolset tools, IReadOnlyList<ToolTurn> ready, CancellationToken ct)
     {
         using var places = new SemaphoreSlim(run.State.Definition.Limits.ParallelTools);
-        var own = new ConcurrentDictionary<string, SemaphoreSlim>(StringComparer.Ordinal);
+        var own = ready.Select(call => call.Name).Distinct().ToDictionary(name => name, name => new SemaphoreSlim(tools.Find(name)?.Settings.MaxConcurrency ?? int.MaxValue), StringComparer.Ordinal);
         try
         {
             // One after the other ends by itself: all have ended when this does, whatever became of one.
-            await Task.WhenAll(ready.Select(call => CallAsync(call)));
+            await Task.WhenAll(ready.Select(call => InPlaceAsync(places, () => InPlaceAsync(own[call.Name], () => CallAsync(run, call, tools.Find(call.Name), ct), ct), ct)));
         }
         finally
         {
             foreach (var place in own.Values) place.Dispose();
         }
+    }
 
-        async Task CallAsync(ToolTurn call)
+    private async Task CallAsync(OwnedRun run, ToolTurn call, OfferedTool? tool, CancellationToken ct)
+    {
+        // A call that was approved later finds its tool again; one that is gone by now fails.
+        if (tool is null) await run.Journal.AppendAsync([Drafts.ToolFailed(call, "tool_not_found", $"The tool '{call.Name}' is not there any more.", retry: false)]);
+        else if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent }) await run.Journal.AppendAsync([ChildRuns.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value)]);
+        else await calls.RunAsync(run, call, tool, ct);
+    }
+
+    private static async Task InPlaceAsync(SemaphoreSlim places, Func<Task> work, CancellationToken ct)
+    {
+        await places.WaitAsync(ct);
+        try
         {
-            // A call that was approved later finds its tool again; one that is gone by now fails.
-            if (tools.Find(call.Name) is not { } tool)
-            {
-                await run.Journal.AppendAsync([Drafts.ToolFailed(call, "tool_not_found", $"The tool '{call.Name}' is not there any more.", retry: false)]);
-                return;
-            }
-
-            if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent })
-            {
-                await run.Journal.AppendAsync([ChildRuns.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value)]);
-                return;
-            }
-
-            var place = own.GetOrAdd(tool.Alias, _ => new SemaphoreSlim(tool.Settings.MaxConcurrency ?? int.MaxValue));
-            await places.WaitAsync(ct);
-            try
-            {
-                await place.WaitAsync(ct);
-                try
-                {
-                    await calls.RunAsync(run, call, tool, ct);
-                }
-                finally
-                {
-                    place.Release();
-                }
-            }
-            finally
-            {
-                places.Release();
-            }
+            await work();
+        }
+        finally
+        {
+            places.Release();
         }
     }
 
