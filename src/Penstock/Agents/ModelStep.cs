@@ -10,6 +10,9 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
 {
     private const int Tries = 4;
 
+    /// <summary>Calls of one answer; more are not heard, so that the answer fits into the journal.</summary>
+    private const int MostCalls = 1_000;
+
     /// <summary>Least that must be left of the lease: nothing that costs is begun by an owner who may have lost the run.</summary>
     public static readonly TimeSpan LeastLease = TimeSpan.FromSeconds(8);
 
@@ -91,7 +94,7 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
         var first = fold.First;
         return new ModelAnswer(
             first.Refusal is { } declined ? $"{first.Text}{declined}" : first.Text,
-            [.. first.ToolCalls.Select((call, index) => call with { Id = FormattableString.Invariant($"call_{op}_{index}") })],
+            [.. first.ToolCalls.Take(MostCalls).Select((call, index) => call with { Id = FormattableString.Invariant($"call_{op}_{index}"), Name = RunNames.OfCall(call.Name) })],
             [.. first.Parts.Where(part => part is ThinkingPart or RedactedThinkingPart)],
             (first.Reason ?? FinishReason.Stop).ToString().ToLowerInvariant(),
             model,
