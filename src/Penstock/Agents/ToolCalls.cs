@@ -40,20 +40,11 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
         var arguments = ToolArguments.TryParse(call.Arguments)!.Value;
         if (tool.OfMachine) return (await memory.CallAsync(run, tool.Spec.Name, arguments, KeyOf(run.Record, call), ct), Money.Zero);
         if (tool.IsSearch && arguments.Optional("texts") is null && run.State.Documents.Count > 0) arguments = ToolArguments.WithTexts(arguments, run.State.Documents);
-        using var own = new CancellationTokenSource(tool.Settings.Timeout ?? Timeout.InfiniteTimeSpan, time);
-        using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, own.Token);
-        var (http, passage) = requests.Open(run.Record, run.Caller, both.Token);
+        var (http, passage) = requests.Open(run.Record, run.Caller, ct);
         await using var leaving = passage;
-        try
-        {
-            var sent = new ToolCall { Http = http, Passage = passage, Arguments = arguments, IdempotencyKey = KeyOf(run.Record, call) };
-            var answer = await runner.RunAsync(tool.Spec.Name, sent, RunRequests.Route, both.Token);
-            return (answer.Output.GetRawText(), answer.Cost);
-        }
-        catch (OperationCanceledException) when (own.IsCancellationRequested && !ct.IsCancellationRequested)
-        {
-            throw ToolRefusals.TimedOut(tool.Spec with { Timeout = tool.Settings.Timeout!.Value, Effect = tool.Effect });
-        }
+        var sent = new ToolCall { Http = http, Passage = passage, Arguments = arguments, IdempotencyKey = KeyOf(run.Record, call), OfRun = true, Timeout = tool.Settings.Timeout };
+        var answer = await runner.RunAsync(tool.Spec.Name, sent, RunRequests.Route, ct);
+        return (answer.Output.GetRawText(), answer.Cost);
     }
 
     private async Task FailAsync(OwnedRun run, ToolTurn call, OfferedTool tool, Refusal refusal, int tries, CancellationToken ct)

@@ -35,6 +35,12 @@ internal sealed record ToolCall
     /// <summary>The same for every try of one call, and for no other call. Handed on by <see cref="ToolEffect.Idempotent"/> tools.</summary>
     public required string IdempotencyKey { get; init; }
 
+    /// <summary>A run's, which waits for a place as long as it takes: how many it asks for at once is limited already, and nobody there tries again.</summary>
+    public bool OfRun { get; init; }
+
+    /// <summary>In the place of the tool's own where it is less; the wait for a place is not in it.</summary>
+    public TimeSpan? Timeout { get; init; }
+
     public Caller Caller => Passage.Caller;
 
     public RequestId Request => RequestScope.Of(Http).Id;

@@ -13,6 +13,7 @@ internal sealed class ToolPlaces(ToolSection section, TimeProvider time)
     private readonly Dictionary<string, int> _tenants = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _tools = new(StringComparer.Ordinal);
     private int _taken;
+    private int _impatient;
 
     /// <summary>Calls in flight.</summary>
     public int Taken
@@ -32,8 +33,8 @@ internal sealed class ToolPlaces(ToolSection section, TimeProvider time)
         }
     }
 
-    /// <summary>A place until it is disposed of. Throws 429 where too many wait already, or the wait takes too long.</summary>
-    public async ValueTask<Place> TakeAsync(TenantId tenant, ToolSpec tool, CancellationToken ct)
+    /// <summary>A place until it is disposed of. Throws 429 where too many wait already, or the wait takes too long; who is patient waits in any case.</summary>
+    public async ValueTask<Place> TakeAsync(TenantId tenant, ToolSpec tool, bool patient, CancellationToken ct)
     {
         ct.ThrowIfCancellationRequested();
         var options = section.Current;
@@ -43,11 +44,12 @@ internal sealed class ToolPlaces(ToolSection section, TimeProvider time)
         {
             Grant();
             if (TryTake(place)) return place;
-            if (_waiting.Count >= options.MaxWaiting) throw Full($"{_taken} tool calls are in flight and {_waiting.Count} wait, which is as many as may.");
-            node = _waiting.AddLast(new Waiter(place));
+            if (!patient && _impatient >= options.MaxWaiting) throw Full($"{_taken} tool calls are in flight and {_impatient} wait, which is as many as may.");
+            if (!patient) _impatient++;
+            node = _waiting.AddLast(new Waiter(place, patient));
         }
 
-        return await WaitAsync(node, options.MaxWait, ct);
+        return await WaitAsync(node, patient ? Timeout.InfiniteTimeSpan : options.MaxWait, ct);
     }
 
     private async Task<Place> WaitAsync(LinkedListNode<Waiter> node, TimeSpan most, CancellationToken ct)
@@ -62,7 +64,7 @@ internal sealed class ToolPlaces(ToolSection section, TimeProvider time)
             lock (_lock)
             {
                 // It may have been granted a moment ago: then it is given back.
-                if (node.List is not null) _waiting.Remove(node);
+                if (node.List is not null) Remove(node);
                 else Return(node.Value.Place);
             }
 
@@ -93,12 +95,18 @@ internal sealed class ToolPlaces(ToolSection section, TimeProvider time)
             var next = node.Next;
             if (TryTake(node.Value.Place))
             {
-                _waiting.Remove(node);
+                Remove(node);
                 node.Value.Granted.TrySetResult();
             }
 
             node = next;
         }
+    }
+
+    private void Remove(LinkedListNode<Waiter> node)
+    {
+        _waiting.Remove(node);
+        if (!node.Value.Patient) _impatient--;
     }
 
     private bool TryTake(Place place)
@@ -127,7 +135,7 @@ internal sealed class ToolPlaces(ToolSection section, TimeProvider time)
         "too_many_tool_calls",
         $"{FormattableString.Invariant(why)} Try again when some have ended.") { RetryAfter = TimeSpan.FromSeconds(1) });
 
-    private sealed record Waiter(Place Place)
+    private sealed record Waiter(Place Place, bool Patient)
     {
         public TaskCompletionSource Granted { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

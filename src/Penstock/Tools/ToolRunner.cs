@@ -33,7 +33,7 @@ internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolB
         try
         {
             Check(tool.Spec, call.Arguments);
-            using var place = await places.TakeAsync(call.Caller.Tenant, tool.Spec, ct);
+            using var place = await places.TakeAsync(call.Caller.Tenant, tool.Spec, call.OfRun, ct);
             var answer = await BookedAsync(tool, call, route, started, ct);
             outcome = "completed";
             return answer;
@@ -90,7 +90,8 @@ internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolB
 
     private async Task<ToolResult> InTimeAsync(ITool tool, ToolCall call, CancellationToken ct)
     {
-        using var limit = new CancellationTokenSource(tool.Spec.Timeout, time);
+        var spec = call.Timeout is { } own && own < tool.Spec.Timeout ? tool.Spec with { Timeout = own } : tool.Spec;
+        using var limit = new CancellationTokenSource(spec.Timeout, time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(ct, limit.Token);
         ToolResult result;
         try
@@ -99,7 +100,7 @@ internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolB
         }
         catch (OperationCanceledException) when (limit.IsCancellationRequested && !ct.IsCancellationRequested)
         {
-            throw ToolRefusals.TimedOut(tool.Spec);
+            throw ToolRefusals.TimedOut(spec);
         }
 
         if (tool.Spec.Output?.Check(result.Output) is { } problem) throw ToolRefusals.Unfit(tool.Spec, problem.ToString());

@@ -33,7 +33,7 @@ public sealed class ToolPlacesTests
         var gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var calls = Enumerable.Range(0, 500).Select(_ => Task.Run(async () =>
         {
-            using var place = await _places.TakeAsync(Acme, Tool("a", 1_000), Ct);
+            using var place = await _places.TakeAsync(Acme, Tool("a", 1_000), patient: false, Ct);
             lock (gate) peak = Math.Max(peak, ++running);
             await gate.Task.WaitAsync(Ct);
             lock (gate)
@@ -56,8 +56,8 @@ public sealed class ToolPlacesTests
     {
         Read("""{"maxInFlight": 1}""");
         var first = await TakeAsync();
-        var second = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
-        var third = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
+        var second = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
+        var third = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
         Assert.False(second.IsCompleted);
 
         first.Dispose();
@@ -75,13 +75,13 @@ public sealed class ToolPlacesTests
         Read("""{"maxInFlight": 10, "maxInFlightPerTenant": 2}""");
         using var one = await TakeAsync();
         using var two = await TakeAsync();
-        var three = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
+        var three = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
         Assert.False(three.IsCompleted);
 
-        using var others = await _places.TakeAsync(Other, Tool("busy", 1), Ct);
-        var full = _places.TakeAsync(Other, Tool("busy", 1), Ct).AsTask();
+        using var others = await _places.TakeAsync(Other, Tool("busy", 1), patient: false, Ct);
+        var full = _places.TakeAsync(Other, Tool("busy", 1), patient: false, Ct).AsTask();
         Assert.False(full.IsCompleted);
-        using var free = await _places.TakeAsync(Other, Tool("a"), Ct);
+        using var free = await _places.TakeAsync(Other, Tool("a"), patient: false, Ct);
 
         one.Dispose();
         (await three).Dispose();
@@ -94,7 +94,7 @@ public sealed class ToolPlacesTests
     {
         Read("""{"maxInFlight": 1, "maxWaiting": 1}""");
         using var one = await TakeAsync();
-        var waiting = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
+        var waiting = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
 
         var refusal = (await Assert.ThrowsAsync<RefusedException>(async () => await TakeAsync())).Refusal;
 
@@ -108,7 +108,7 @@ public sealed class ToolPlacesTests
     {
         Read("""{"maxInFlight": 1, "maxWaitSeconds": 5}""");
         var one = await TakeAsync();
-        var waiting = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
+        var waiting = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
 
         _time.Advance(TimeSpan.FromSeconds(5));
 
@@ -118,12 +118,30 @@ public sealed class ToolPlacesTests
     }
 
     [Fact(Timeout = 120_000)]
+    public async Task Who_is_patient_waits_however_many_do_and_however_long_and_takes_nobody_elses_place_in_the_row()
+    {
+        Read("""{"maxInFlight": 1, "maxWaiting": 1, "maxWaitSeconds": 5}""");
+        var one = await TakeAsync();
+        var patient = Enumerable.Range(0, 3).Select(_ => _places.TakeAsync(Acme, Tool("a"), patient: true, Ct).AsTask()).ToArray();
+        var hasty = TakeAsync().AsTask();
+
+        _time.Advance(TimeSpan.FromSeconds(4));
+        one.Dispose();
+        (await patient[0]).Dispose();
+        _time.Advance(TimeSpan.FromHours(1));
+        foreach (var waiting in patient) (await waiting).Dispose();
+        (await hasty).Dispose();
+
+        Assert.Equal((0, 0), (_places.Taken, _places.Waiting));
+    }
+
+    [Fact(Timeout = 120_000)]
     public async Task Who_leaves_while_waiting_takes_no_place()
     {
         Read("""{"maxInFlight": 1}""");
         var one = await TakeAsync();
         using var leaving = new CancellationTokenSource();
-        var waiting = _places.TakeAsync(Acme, Tool("a"), leaving.Token).AsTask();
+        var waiting = _places.TakeAsync(Acme, Tool("a"), patient: false, leaving.Token).AsTask();
 
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
@@ -137,10 +155,10 @@ public sealed class ToolPlacesTests
     {
         Read("""{"maxInFlight": 1}""");
         using var one = await TakeAsync();
-        var waiting = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
+        var waiting = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
         Read("""{"maxInFlight": 2}""");
 
-        var newcomer = _places.TakeAsync(Acme, Tool("a"), Ct).AsTask();
+        var newcomer = _places.TakeAsync(Acme, Tool("a"), patient: false, Ct).AsTask();
 
         using var second = await waiting;
         Assert.False(newcomer.IsCompleted);
@@ -148,7 +166,7 @@ public sealed class ToolPlacesTests
         (await newcomer).Dispose();
     }
 
-    private ValueTask<ToolPlaces.Place> TakeAsync() => _places.TakeAsync(Acme, Tool("a"), Ct);
+    private ValueTask<ToolPlaces.Place> TakeAsync() => _places.TakeAsync(Acme, Tool("a"), patient: false, Ct);
 
     private void Read(string tools) => Assert.Empty(_section.Read($$"""{"tools": {{tools}}}"""));
 
