@@ -158,7 +158,7 @@ public sealed class RunSocketTests : IAsyncLifetime
 
         // 50 MB wait to be read, and are read by nobody.
         var before = GC.GetTotalMemory(forceFullCollection: true);
-        await GatewayHost.UntilAsync(() => _host.Log.Lines.Count(line => line.ToString().Contains("/v1/ws", StringComparison.Ordinal)) > 0, "the socket of a slow reader to end");
+        await GatewayHost.UntilAsync(() => _host.Log.Lines.Any(line => line.ToString().Contains("/v1/ws", StringComparison.Ordinal)), "the socket of a slow reader to end");
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 20_000_000);
 
         await ReadAsync(run, last, int.MaxValue, text);
