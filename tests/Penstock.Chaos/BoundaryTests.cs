@@ -54,12 +54,12 @@ public sealed class BoundaryTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<(IReadOnlyList<(int Seed, string Id)> Ids, bool Killed)> UntilKilledAsync(string folder, World world, int boundary, string notes, IReadOnlyList<int> seeds)
+    private static async Task<(IReadOnlyList<(int Seed, string Id)> Ids, bool Killed)> UntilKilledAsync(string folder, World world, int boundary, string notes, int[] seeds)
     {
         await using var worker = await WorkerProcess.StartAsync(folder, world, new Dictionary<string, string>
         {
             [DyingRunStore.BoundaryVariable] = boundary.ToString(CultureInfo.InvariantCulture),
-            [DyingRunStore.RunsVariable] = seeds.Count.ToString(CultureInfo.InvariantCulture),
+            [DyingRunStore.RunsVariable] = seeds.Length.ToString(CultureInfo.InvariantCulture),
             [DyingRunStore.NotesVariable] = notes,
         });
         var ids = await Task.WhenAll(seeds.Select(async seed => (seed, await worker.Api.StartAsync(seed))));
