@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
-using Penstock.Agents;
 using Penstock.Agents.Socket;
 using Penstock.Kernel;
 using Penstock.Keys;
