@@ -86,6 +86,7 @@ internal static class JournalNames
 {
     public const string ModelResult = "model.result";
     public const string ModelLost = "model.lost";
+    public const string ModelFailed = "model.failed";
     public const string ToolResult = "tool.result";
     public const string ToolUnknown = "tool.unknown";
     public const string Ended = "run.ended";

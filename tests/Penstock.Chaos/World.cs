@@ -41,7 +41,7 @@ internal sealed class World : IAsyncDisposable
     public IReadOnlyDictionary<(int Seed, int Turn), int> Asked => _asked;
 
     /// <summary>Time that each call of a tool takes.</summary>
-    public TimeSpan ToolTime { get; init; } = TimeSpan.FromMilliseconds(2);
+    public TimeSpan ToolTime { get; set; } = TimeSpan.FromMilliseconds(2);
 
     public static async Task<World> StartAsync(int steps)
     {
