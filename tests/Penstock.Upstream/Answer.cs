@@ -45,7 +45,10 @@ internal sealed partial record Answer(IReadOnlyList<Step> Steps, Ending Ending, 
     {
         var text = Words.Pieces(says.Text).Select(piece => new Step(StepKind.Text, 0, piece));
         var calls = CallSteps(ask, [.. says.Calls]);
-        return new Answer([.. text, .. calls], says.Calls.Count > 0 ? Ending.ToolCalls : Ending.Stop, null);
+        IReadOnlyList<Step> steps = [.. text, .. calls];
+        // A vendor ends where it is told to, in the midst of a call too.
+        if (ask.MaxTokens is { } most && steps.Count > most) return new Answer([.. steps.Take(most)], Ending.Length, null);
+        return new Answer(steps, says.Calls.Count > 0 ? Ending.ToolCalls : Ending.Stop, null);
     }
 
     public string TextOf(StepKind kind, int choice = 0) => string.Concat(Steps.Where(step => step.Kind == kind && step.Choice == choice).Select(step => step.Text));

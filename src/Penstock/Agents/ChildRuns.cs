@@ -12,11 +12,11 @@ internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals
     /// <summary>How often a parent looks after its children by itself; they tell it when they end.</summary>
     public static readonly TimeSpan Look = TimeSpan.FromSeconds(30);
 
-    public static Draft Start(OwnedRun run, ToolTurn call, JsonView arguments)
+    /// <param name="starting">Those that start with it and are not journaled yet.</param>
+    public static Draft Start(OwnedRun run, ToolTurn call, JsonView arguments, int starting)
     {
         var limits = run.State.Definition.Limits;
-        var started = run.State.Children + run.State.Calls.Count(other => other.Phase == ToolPhase.AwaitsChild && other.Child is null);
-        return started >= limits.Children
+        return run.State.Children + starting >= limits.Children
             ? Drafts.ToolFailed(call, "limit_children", $"This run may start {limits.Children} others, and has. Go on without.", retry: false)
             : Drafts.ChildStarted(call, IdOf(run.Record, call), arguments.Required("agent").Text());
     }

@@ -12,6 +12,9 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
 {
     private const int Tries = 4;
 
+    /// <summary>Calls of one answer; more are not heard, so that the answer fits into the journal.</summary>
+    private const int MostCalls = 1_000;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     /// <returns>Why the run cannot go on; null where it was answered, or was broken off.</returns>
@@ -97,7 +100,7 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
         var first = fold.First;
         return new ModelAnswer(
             first.Refusal is { } declined ? $"{first.Text}{declined}" : first.Text,
-            [.. first.ToolCalls.Select((call, index) => call with { Id = FormattableString.Invariant($"call_{op}_{index}") })],
+            [.. first.ToolCalls.Take(MostCalls).Select((call, index) => call with { Id = FormattableString.Invariant($"call_{op}_{index}"), Name = RunNames.OfCall(call.Name) })],
             [.. first.Parts.Where(part => part is ThinkingPart or RedactedThinkingPart)],
             (first.Reason ?? FinishReason.Stop).ToString().ToLowerInvariant(),
             model,

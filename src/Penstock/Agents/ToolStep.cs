@@ -18,11 +18,25 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
     {
         var tools = new Toolset(run.State.Definition, run.State.Chosen, run.Caller, box, run.Depth < run.State.Definition.Limits.Depth);
         await run.Journal.AppendAsync([.. run.State.Calls.Select(call => Expired(call)).OfType<Draft>()]);
+        await run.Journal.AppendAsync(PrepareAll(run, tools));
         await children.FollowAsync(run, ct);
-        await run.Journal.AppendAsync([.. run.State.Calls.Where(call => call.Phase is ToolPhase.Asked or ToolPhase.Intended).Select(call => Prepare(run, call, tools)).OfType<Draft>()]);
         var ready = run.State.Calls.Where(call => call.Ready).ToArray();
         if (ready.Length > 0) await CallAllAsync(run, tools, ready, ct);
-        else await children.FollowAsync(run, ct);
+    }
+
+    /// <summary>One after the other: those that start a run are counted as they come.</summary>
+    private List<Draft> PrepareAll(OwnedRun run, Toolset tools)
+    {
+        var drafts = new List<Draft>();
+        var starting = 0;
+        foreach (var call in run.State.Calls.Where(call => call.Ready))
+        {
+            if (Prepare(run, call, tools, starting) is not { } draft) continue;
+            if (draft.Kind == JournalKinds.ChildStarted) starting++;
+            drafts.Add(draft);
+        }
+
+        return drafts;
     }
 
     /// <summary>What is over by now.</summary>
@@ -39,8 +53,10 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
     }
 
     /// <summary>What must come before the call, or instead of it; null where it may be made now.</summary>
-    private Draft? Prepare(OwnedRun run, ToolTurn call, Toolset tools)
+    private Draft? Prepare(OwnedRun run, ToolTurn call, Toolset tools, int starting)
     {
+        // What was approved is ready but for a run below, which is started like any.
+        if (call.Phase == ToolPhase.Cleared) return tools.Find(call.Name) is { } cleared && Hands(cleared) ? ChildRuns.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value, starting) : null;
         if (call.Phase == ToolPhase.Intended)
         {
             // Its worker died, or lost the run. What may be done twice is done again, under the same key.
@@ -53,18 +69,20 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
             return Drafts.ToolFailed(call, "invalid_arguments", $"The arguments of '{call.Name}' are not one JSON object. It takes: {tool.Spec.Input}", retry: false);
         if (tool.Spec.Input.Check(arguments.Element) is { } problem)
             return Drafts.ToolFailed(call, "invalid_arguments", $"{problem} in the arguments of '{call.Name}'. It takes: {tool.Spec.Input}", retry: false);
-        return Before(run, call, tool, arguments);
+        return Before(run, call, tool, arguments, starting);
     }
 
-    private Draft? Before(OwnedRun run, ToolTurn call, OfferedTool tool, JsonView arguments)
+    private Draft? Before(OwnedRun run, ToolTurn call, OfferedTool tool, JsonView arguments, int starting)
     {
         var now = time.GetUtcNow();
         if (tool is { OfMachine: true, Spec.Name: MachineTools.Escalate }) return Drafts.ApprovalRequested(call, now + MachineTools.EscalationTime, approveOnExpiry: false);
         if (run.State.Definition.Approvals.FirstOrDefault(rule => NamePattern.Fits(rule.Tool, tool.Spec.Name)) is { } rule) return Drafts.ApprovalRequested(call, now + rule.Expires, rule.ApproveOnExpiry);
-        if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent }) return ChildRuns.Start(run, call, arguments);
+        if (Hands(tool)) return ChildRuns.Start(run, call, arguments, starting);
         if (tool is { OfMachine: false, Spec: { Kind: ToolKind.BuiltIn, Name: "wait" } } && TimeSpan.FromSeconds(arguments.Required("seconds").Number(0, 300)) is var wait && wait > LongestHeldWait) return Drafts.TimerSet(call, now + wait);
         return null;
     }
+
+    private static bool Hands(OfferedTool tool) => tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent };
 
     private async Task CallAllAsync(OwnedRun run, Toolset tools, IReadOnlyList<ToolTurn> ready, CancellationToken ct)
     {
@@ -85,7 +103,6 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
     {
         // A call that was approved later finds its tool again; one that is gone by now fails.
         if (tool is null) await run.Journal.AppendAsync([Drafts.ToolFailed(call, "tool_not_found", $"The tool '{call.Name}' is not there any more.", retry: false)]);
-        else if (tool is { OfMachine: true, Spec.Name: MachineTools.RunAgent }) await run.Journal.AppendAsync([ChildRuns.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value)]);
         else await calls.RunAsync(run, call, tool, ct);
     }
 

@@ -6,7 +6,7 @@ namespace Penstock.EndToEnd.Running;
 /// <summary>A row of the ledger as <c>GET /v1/usage/attempts</c> shows it.</summary>
 internal sealed record Entry(
     string Attempt, string Request, DateTimeOffset At, string Key, string Provider, string Model, string Outcome, string? Error, bool Estimated, bool Streamed,
-    long Input, long CacheRead, long CacheWrite, long Output, long Reasoning, decimal Cost, string? Conversation, int LatencyMs, int? FirstTokenMs, string Route)
+    long Input, long CacheRead, long CacheWrite, long Output, long Reasoning, decimal Cost, string? Conversation, int LatencyMs, int? FirstTokenMs, string Route, string? Run)
 {
     private const int MostRows = 1000;
 
@@ -41,7 +41,7 @@ internal sealed record Entry(
         Text(row, "error"), row.GetProperty("estimated").GetBoolean(), row.GetProperty("streamed").GetBoolean(),
         row.GetProperty("inputTokens").GetInt64(), row.GetProperty("cachedInputTokens").GetInt64(), row.GetProperty("cacheWriteTokens").GetInt64(),
         row.GetProperty("outputTokens").GetInt64(), row.GetProperty("reasoningTokens").GetInt64(), row.GetProperty("cost").GetDecimal(), Text(row, "conversation"),
-        row.GetProperty("latencyMs").GetInt32(), row.TryGetProperty("firstTokenMs", out var first) ? first.GetInt32() : null, Text(row, "route")!);
+        row.GetProperty("latencyMs").GetInt32(), row.TryGetProperty("firstTokenMs", out var first) ? first.GetInt32() : null, Text(row, "route")!, Text(row, "run"));
 
     private static string? Text(JsonElement row, string name) => row.TryGetProperty(name, out var value) ? value.GetString() : null;
 }
