@@ -31,6 +31,7 @@ public sealed class BoundaryTests(ITestOutputHelper output)
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kills} kills up to write {boundary / 2}, {Runs} runs each; {evidence.LostModelCalls} model calls lost, {evidence.UnknownOutcomes} outcomes asked of a person"));
         Assert.True(kills >= 10 / Every, "Hardly a kill: the runs make fewer writes than they must.");
         Assert.Empty(world.Doubled);
+        evidence.CheckHistories();
     }
 
     /// <returns>False where every run ended before it came to the boundary.</returns>

@@ -112,6 +112,7 @@ public sealed class ManyWorkersTests(ITestOutputHelper output)
 
         Assert.Empty(await provider.GetRequiredService<IBudgetStore>().VerifyAsync(Ct));
         Assert.Empty(world.Doubled);
+        evidence.CheckHistories();
         Assert.True(blows > 0 && taken > 0, "No owner was ever struck: nothing was shown.");
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{ids.Length} runs of {Steps} steps, {blows} blows, {taken} changes of owner; {evidence.LostModelCalls} model calls lost, {evidence.UnknownOutcomes} outcomes asked of a person"));
     }
