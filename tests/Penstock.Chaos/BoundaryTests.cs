@@ -31,6 +31,7 @@ public sealed class BoundaryTests(ITestOutputHelper output)
         output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{kills} kills up to write {boundary / 2}, {Runs} runs each; {evidence.LostModelCalls} model calls lost, {evidence.UnknownOutcomes} outcomes asked of a person"));
         Assert.True(kills >= 10 / Every, "Hardly a kill: the runs make fewer writes than they must.");
         Assert.Empty(world.Doubled);
+        evidence.CheckHistories();
     }
 
     /// <returns>False where every run ended before it came to the boundary.</returns>
@@ -54,12 +55,12 @@ public sealed class BoundaryTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<(IReadOnlyList<(int Seed, string Id)> Ids, bool Killed)> UntilKilledAsync(string folder, World world, int boundary, string notes, IReadOnlyList<int> seeds)
+    private static async Task<(IReadOnlyList<(int Seed, string Id)> Ids, bool Killed)> UntilKilledAsync(string folder, World world, int boundary, string notes, int[] seeds)
     {
         await using var worker = await WorkerProcess.StartAsync(folder, world, new Dictionary<string, string>
         {
             [DyingRunStore.BoundaryVariable] = boundary.ToString(CultureInfo.InvariantCulture),
-            [DyingRunStore.RunsVariable] = seeds.Count.ToString(CultureInfo.InvariantCulture),
+            [DyingRunStore.RunsVariable] = seeds.Length.ToString(CultureInfo.InvariantCulture),
             [DyingRunStore.NotesVariable] = notes,
         });
         var ids = await Task.WhenAll(seeds.Select(async seed => (seed, await worker.Api.StartAsync(seed))));

@@ -46,7 +46,7 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
         var appended = await inner.AppendAsync(append, ct);
         if (!appended) return false;
         foreach (var entry in append.Entries) Note(append.Run, entry);
-        if (append.Change is { Status: not RunStatus.Running } change) Stand(append.Run, change.Status.ToString());
+        if (append.Change is { Status: not RunStatus.Running } change) await StandAsync(append.Run, change.Status.ToString());
         return true;
     });
 
@@ -91,21 +91,21 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
         return written;
     }
 
-    private Task DieAsync(RunId run)
+    private async Task DieAsync(RunId run)
     {
-        Stand(run, "boundary");
-        return Task.Delay(Timeout.Infinite, CancellationToken.None);
+        await StandAsync(run, "boundary");
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, CancellationToken.None);
     }
 
     /// <summary>The run does nothing more in this process.</summary>
-    private void Stand(RunId run, string how)
+    private async Task StandAsync(RunId run, string how)
     {
         _still[run] = how;
         if (_still.Count < runs) return;
         // Nobody has come to the boundary: it lies behind the end of all of them, and the process may live.
         if (!_still.Values.Contains("boundary")) return;
         // Whoever started the last run gets to hear of it; nothing of any run moves meanwhile.
-        Thread.Sleep(AnswerTime);
+        await Task.Delay(AnswerTime, TimeProvider.System, CancellationToken.None);
         Process.GetCurrentProcess().Kill();
     }
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Penstock.Agents;
 using Penstock.Kernel;
+using Penstock.Upstream;
 
 namespace Penstock.Chaos;
 
@@ -11,6 +12,9 @@ internal sealed class Evidence(World world, int steps)
     public int LostModelCalls { get; private set; }
 
     public int UnknownOutcomes { get; private set; }
+
+    /// <summary>No history that the vendor would not take was ever sent.</summary>
+    public void CheckHistories() => Assert.DoesNotContain(world.Model.Seen.All(), call => call.Outcome == SeenOutcome.Refused);
 
     /// <summary>Completed, its journal without a gap, each turn's tools called as the plan has it and with no effect twice.</summary>
     public async Task CheckAsync(IRunStore store, string id, int seed, int kills)
@@ -86,6 +90,7 @@ internal static class JournalNames
 {
     public const string ModelResult = "model.result";
     public const string ModelLost = "model.lost";
+    public const string ModelFailed = "model.failed";
     public const string ToolResult = "tool.result";
     public const string ToolUnknown = "tool.unknown";
     public const string Ended = "run.ended";

@@ -8,7 +8,8 @@ internal static class Setting
     public const string Agent = "steady";
     public const string Limit = "0.50";
 
-    public static string Make(World world, string agents = "")
+    /// <param name="maxRuns">At once in each worker.</param>
+    public static string Make(World world, string agents = "", int maxRuns = 64)
     {
         var folder = Directory.CreateTempSubdirectory("penstock-chaos-").FullName;
         Directory.CreateDirectory(Path.Combine(folder, "agents"));
@@ -60,7 +61,7 @@ internal static class Setting
                 }
               },
               "routing": {"retries": 0, "breaker": "off"},
-              "agents": {"maxRuns": 64, "maxRunsPerTenant": 64{{agents}}}
+              "agents": {"maxRuns": {{maxRuns}}, "maxRunsPerTenant": {{maxRuns}}{{agents}}}
             }
             """);
         return folder;

@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
+using Penstock.EndToEnd.Running;
 using Penstock.Upstream;
 
 namespace Penstock.Chaos;
@@ -40,7 +41,7 @@ internal sealed class World : IAsyncDisposable
     public IReadOnlyDictionary<(int Seed, int Turn), int> Asked => _asked;
 
     /// <summary>Time that each call of a tool takes.</summary>
-    public TimeSpan ToolTime { get; init; } = TimeSpan.FromMilliseconds(2);
+    public TimeSpan ToolTime { get; set; } = TimeSpan.FromMilliseconds(2);
 
     public static async Task<World> StartAsync(int steps)
     {
@@ -58,8 +59,8 @@ internal sealed class World : IAsyncDisposable
     /// <summary>The calls of a turn; none at the end.</summary>
     public static IReadOnlyList<(string Tool, int Index)> Plan(int seed, int turn)
     {
-        var dice = new Random((seed * 1_009) + turn);
-        return [.. Enumerable.Range(0, dice.Next(1, 4)).Select(index => (dice.Next(5) switch { 0 => Once, <= 2 => Keyed, _ => Look }, index))];
+        var dice = new Dice(((ulong)seed << 16) + (ulong)turn);
+        return [.. Enumerable.Range(0, 1 + dice.Below(3)).Select(index => (dice.Pick(Once, Keyed, Keyed, Look, Look), index))];
     }
 
     /// <summary>Whether the call of a tool had its effect.</summary>

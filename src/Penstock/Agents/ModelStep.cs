@@ -1,4 +1,6 @@
 using Penstock.Gateway;
+using Penstock.Gateway.Guarding;
+using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Kernel;
 using Penstock.Tools;
@@ -12,9 +14,6 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
 
     /// <summary>Calls of one answer; more are not heard, so that the answer fits into the journal.</summary>
     private const int MostCalls = 1_000;
-
-    /// <summary>Least that must be left of the lease: nothing that costs is begun by an owner who may have lost the run.</summary>
-    public static readonly TimeSpan LeastLease = TimeSpan.FromSeconds(8);
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
@@ -31,9 +30,11 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
         {
             if (last is not null) await PauseAsync(last, attempt - before, ct);
             var model = ModelOf(state.Definition, attempt - before);
-            await run.Lease.EnsureAsync(LeastLease);
+            await run.Lease.EnsureAsync();
             var intent = state.NextSeq;
             await run.Journal.AppendAsync([Drafts.ModelIntent(op, attempt, model, cut is not null)]);
+            // The write may have taken long.
+            await run.Lease.EnsureAsync();
             try
             {
                 var answer = await AskAsync(run, op, intent, CallOf(run, model, cut), ct);
@@ -71,11 +72,10 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
         await using var leaving = passage;
         await passage.EnterAsync(ct);
         ModelAnswer? answer = null;
-        var asked = pipeline.WatchAsync(http, passage, call, chunks.Watch, (fold, receipt, target) =>
-        {
-            answer = AnswerOf(op, fold, receipt, target.Model, target.Provider.Name);
-            return Task.CompletedTask;
-        });
+        // What guard rules may change is shown whole: a piece of it might be what they are there to hide.
+        var asked = RequestGuard.Of(http) is { AnswersAs: not null }
+            ? pipeline.AskAsync(http, passage, call with { Stream = false }, null, Keep)
+            : pipeline.WatchAsync(http, passage, call, chunks.Watch, Keep);
         try
         {
             await chunks.WriteUntilAsync(asked);
@@ -87,6 +87,12 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
         }
 
         return answer!;
+
+        Task Keep(AnswerFold fold, Receipt receipt, Target target)
+        {
+            answer = AnswerOf(op, fold, receipt, target.Model, target.Provider.Name);
+            return Task.CompletedTask;
+        }
     }
 
     private static ModelAnswer AnswerOf(long op, AnswerFold fold, Receipt receipt, string model, string provider)

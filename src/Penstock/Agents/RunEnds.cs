@@ -47,7 +47,7 @@ internal sealed partial class RunEnds(RunMemory memory, ChildRuns children, RunS
         : waiting.Any(call => call.Phase == ToolPhase.AwaitsChild) ? "child"
         : "timer";
 
-    private static Draft Closed(ToolTurn call) => call.Phase == ToolPhase.Intended
+    private static Draft Closed(ToolTurn call) => call.Phase is ToolPhase.Intended or ToolPhase.AwaitsOutcome
         ? Drafts.ToolFailed(call, "run_ended", $"The run ended during this call of '{call.Name}'. Whether it had an effect is not known.", retry: false)
         : Drafts.ToolFailed(call, "run_ended", $"The run ended before this call of '{call.Name}' was made.", retry: false);
 

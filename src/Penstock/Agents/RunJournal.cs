@@ -108,7 +108,7 @@ internal sealed partial class RunJournal(IRunStore store, RunRecord record, RunS
                 if (!await store.AppendAsync(append, limit.Token)) throw new FencedException(record.Id);
                 break;
             }
-            catch (Exception e) when (e is not FencedException && attempt < Tries)
+            catch (Exception e) when (e is not (FencedException or ArgumentException) && attempt < Tries)
             {
                 LogAgain(record.Id, append.Seq, attempt, e);
                 await Task.Delay(TimeSpan.FromMilliseconds(50 << attempt), time);

@@ -9,6 +9,8 @@ namespace Penstock.Agents;
 /// </summary>
 internal sealed partial class RunLease : IAsyncDisposable
 {
+    private static readonly TimeSpan LeastLeft = TimeSpan.FromSeconds(8);
+
     private readonly IRunStore _store;
     private readonly RunRecord _record;
     private readonly AgentOptions _options;
@@ -36,11 +38,15 @@ internal sealed partial class RunLease : IAsyncDisposable
     /// <summary>Somebody asked for the run's end.</summary>
     public CancellationToken Cancelled => _cancelled.Token;
 
-    /// <summary>Throws <see cref="FencedException"/> unless nobody else can have the run for at least <paramref name="left"/>.</summary>
-    public async Task EnsureAsync(TimeSpan left)
+    /// <summary>
+    /// Throws <see cref="FencedException"/> unless nobody else can have the run for some seconds (8, or a quarter of a lease that is short): nothing that costs is
+    /// begun by an owner who may be about to lose it.
+    /// </summary>
+    public async Task EnsureAsync()
     {
-        if (Left < left) await RenewAsync();
-        if (_lost.IsCancellationRequested || Left < left) throw new FencedException(_record.Id);
+        var least = _options.Lease / 4 < LeastLeft ? _options.Lease / 4 : LeastLeft;
+        if (Left < least) await RenewAsync();
+        if (_lost.IsCancellationRequested || Left < least) throw new FencedException(_record.Id);
     }
 
     /// <summary>How long nobody else can have the run.</summary>

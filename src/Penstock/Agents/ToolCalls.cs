@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Penstock.Gateway.Guarding;
 using Penstock.Kernel;
 using Penstock.Tools;
 
@@ -16,8 +17,10 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
         for (var tries = 0; call.Phase != ToolPhase.Done && call.Phase != ToolPhase.AwaitsOutcome; tries++)
         {
             ct.ThrowIfCancellationRequested();
-            await run.Lease.EnsureAsync(ModelStep.LeastLease);
+            await run.Lease.EnsureAsync();
             await run.Journal.AppendAsync([Drafts.ToolIntent(call, tool.Effect, KeyOf(run.Record, call))]);
+            // The write may have taken long, and nobody whose lease is over may act.
+            await run.Lease.EnsureAsync();
             var started = time.GetTimestamp();
             try
             {
@@ -44,7 +47,9 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
         await using var leaving = passage;
         var sent = new ToolCall { Http = http, Passage = passage, Arguments = arguments, IdempotencyKey = KeyOf(run.Record, call), OfRun = true, Timeout = tool.Settings.Timeout };
         var answer = await runner.RunAsync(tool.Spec.Name, sent, RunRequests.Route, ct);
-        return (answer.Output.GetRawText(), answer.Cost);
+        var output = answer.Output.GetRawText();
+        // It becomes a part of prompts: what holds for those holds for it.
+        return (RequestGuard.Of(http)?.Prompt(output, http.Response.Headers) ?? output, answer.Cost);
     }
 
     private async Task FailAsync(OwnedRun run, ToolTurn call, OfferedTool tool, Refusal refusal, int tries, CancellationToken ct)

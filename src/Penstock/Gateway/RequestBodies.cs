@@ -16,12 +16,19 @@ internal sealed class RequestBodies(Router router, GuardPlans guards, GatewayMet
     public async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext http, Caller caller)
     {
         var body = await Bodies.ReadAsync(http, router.Options.MaxBodyBytes);
-        var plan = guards.For(caller.Key.Id, caller.Key.Guards);
-        if (!plan.Any) return body;
+        if (Guard(http, caller) is not { } guard) return body;
 
         using var step = Steps.Start("guard");
+        return await large.RunAsync(body.Length, () => guard.Prompt(body, http.Response.Headers), http.RequestAborted);
+    }
+
+    /// <summary>Puts the request under the guard rules of its caller; null where none counts for it.</summary>
+    public RequestGuard? Guard(HttpContext http, Caller caller)
+    {
+        var plan = guards.For(caller.Key.Id, caller.Key.Guards);
+        if (!plan.Any) return null;
         var guard = new RequestGuard(plan, metrics);
         http.Features.Set(guard);
-        return await large.RunAsync(body.Length, () => guard.Prompt(body, http.Response.Headers), http.RequestAborted);
+        return guard;
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Penstock.EndToEnd.Running;
 using Penstock.Upstream;
 
 namespace Penstock.EndToEnd.Agents;

@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
-using Penstock.Agents;
 using Penstock.Agents.Socket;
 using Penstock.Kernel;
 using Penstock.Keys;
@@ -18,7 +17,6 @@ internal static class AgentHost
 
     public static Task<GatewayHost> StartAsync(TimeProvider? time = null, SocketTimes? times = null) => GatewayHost.StartAsync(time ?? TimeProvider.System, "{\"agents\":{\"folder\":" + JsonSerializer.Serialize(Folder()) + "}}", services =>
     {
-        foreach (var worker in services.Where(service => service.ImplementationType == typeof(RunWorker)).ToList()) services.Remove(worker);
         if (times is not null) services.AddSingleton(times);
     });
 

@@ -3,7 +3,6 @@ using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
 using Penstock.Contracts;
-using Penstock.Http;
 using Penstock.Kernel;
 using Penstock.Tests.Gateway;
 using Xunit;

@@ -81,7 +81,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
         // These tests wait for timers of the pipeline on their own clock; those of what runs in the background would stand among them.
-        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh), typeof(AgentWatch), typeof(RunSweeper) })
+        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh), typeof(AgentWatch), typeof(RunSweeper), typeof(RunWorker) })
             builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == background));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));
