@@ -118,20 +118,21 @@ public sealed class ToolPlacesTests
     }
 
     [Fact(Timeout = 120_000)]
-    public async Task Who_is_patient_waits_however_many_do_and_however_long_and_takes_nobody_elses_place_in_the_row()
+    public async Task Who_is_patient_waits_however_many_do_and_however_long_and_keeps_nobody_else_from_waiting()
     {
         Read("""{"maxInFlight": 1, "maxWaiting": 1, "maxWaitSeconds": 5}""");
         var one = await TakeAsync();
         var patient = Enumerable.Range(0, 3).Select(_ => _places.TakeAsync(Acme, Tool("a"), patient: true, Ct).AsTask()).ToArray();
-        var hasty = TakeAsync().AsTask();
 
-        _time.Advance(TimeSpan.FromSeconds(4));
-        one.Dispose();
-        (await patient[0]).Dispose();
         _time.Advance(TimeSpan.FromHours(1));
+        Assert.DoesNotContain(patient, waiting => waiting.IsCompleted);
+        var hasty = TakeAsync().AsTask();
+        Assert.False(hasty.IsCompleted);
+        await Assert.ThrowsAsync<RefusedException>(async () => await TakeAsync());
+
+        one.Dispose();
         foreach (var waiting in patient) (await waiting).Dispose();
         (await hasty).Dispose();
-
         Assert.Equal((0, 0), (_places.Taken, _places.Waiting));
     }
 
