@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Text.Json;
-using Penstock.EndToEnd.Running;
 using Penstock.Upstream;
 
 namespace Penstock.EndToEnd.Agents;
