@@ -27,7 +27,7 @@ internal sealed partial class RunLease : IAsyncDisposable
     {
         (_store, _record, _options, _signals, _time, _log, _renewedAt) = (store, record, options, signals, time, log, acquiredAt);
         if (record.CancelRequested) _cancelled.Cancel();
-        _renewing = Task.Run(RenewAllAsync);
+        _renewing = RenewAllAsync();
     }
 
     /// <summary>Somebody else may have the run.</summary>
@@ -48,7 +48,7 @@ internal sealed partial class RunLease : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _over.CancelAsync();
+        _over.Cancel();
         await _renewing;
         _lost.Dispose();
         _cancelled.Dispose();
@@ -76,12 +76,12 @@ internal sealed partial class RunLease : IAsyncDisposable
             var at = _time.GetTimestamp();
             using var limit = new CancellationTokenSource(_options.Renew, _time);
             if (await _store.RenewAsync(_record.Tenant, _record.Id, _record.Epoch, limit.Token) is { } renewed) Renewed(at, renewed);
-            else await _lost.CancelAsync();
+            else _lost.Cancel();
         }
         catch (Exception e)
         {
             LogNotRenewed(_record.Id, e);
-            if (_time.GetElapsedTime(Volatile.Read(ref _renewedAt)) >= _options.Fence) await _lost.CancelAsync();
+            if (_time.GetElapsedTime(Volatile.Read(ref _renewedAt)) >= _options.Fence) _lost.Cancel();
         }
         finally
         {
