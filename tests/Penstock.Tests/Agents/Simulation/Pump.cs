@@ -28,7 +28,7 @@ internal sealed class Pump(SeededSource chance)
             while (Next() is { } piece)
             {
                 Ran++;
-                SynchronizationContext.SetSynchronizationContext(piece.Place);
+                SynchronizationContext.SetSynchronizationContext(new Turn(piece.Place));
                 piece.Do(piece.State);
             }
         }
@@ -56,8 +56,11 @@ internal sealed class Pump(SeededSource chance)
 /// A process, as far as a simulation needs one: all that it awaits comes back to it. One that sleeps does nothing until it wakes, and finds all its clocks moved
 /// on; one that is dead does nothing more, not even what was to be done in any case.
 /// </summary>
-internal sealed class Place(Pump pump, string name) : SynchronizationContext
+internal sealed class Place(Pump pump, string name)
 {
+    /// <summary>Where this runs.</summary>
+    public static Place Current => (SynchronizationContext.Current as Turn)?.Place ?? throw new InvalidOperationException("This runs outside of every place.");
+
     public string Name => name;
 
     public bool Dead { get; private set; }
@@ -76,10 +79,18 @@ internal sealed class Place(Pump pump, string name) : SynchronizationContext
     /// <summary>Starts something in it.</summary>
     public void Start(Func<Task> work) => Post(_ => work(), null);
 
-    public override void Post(SendOrPostCallback d, object? state)
+    public void Post(SendOrPostCallback callback, object? state)
     {
-        if (!Dead) pump.Add(this, d, state);
+        if (!Dead) pump.Add(this, callback, state);
     }
+}
+
+/// <summary>One piece's, so that no other goes on within it.</summary>
+internal sealed class Turn(Place place) : SynchronizationContext
+{
+    public Place Place => place;
+
+    public override void Post(SendOrPostCallback d, object? state) => place.Post(d, state);
 
     public override SynchronizationContext CreateCopy() => this;
 }
@@ -95,7 +106,7 @@ internal sealed class PlaceTime(TimeProvider world) : TimeProvider
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
-        var place = SynchronizationContext.Current ?? throw new InvalidOperationException("A timer was set outside of every place.");
+        var place = Place.Current;
         var timer = new PlaceTimer();
         timer.Inner = world.CreateTimer(_ => place.Post(_ => timer.Fire(callback, state), null), null, dueTime, period);
         return timer;

@@ -40,7 +40,7 @@ internal sealed class SimulatedModel(SimulatedWorld world, TimeProvider time, bo
     private async Task WorkAsync(int milliseconds, CancellationToken ct)
     {
         await Task.Delay(TimeSpan.FromMilliseconds(milliseconds), time, ct);
-        world.Misfortune.Strike((Place)SynchronizationContext.Current!, inCall: true);
+        world.Misfortune.Strike(Place.Current, inCall: true);
         await Task.Yield();
     }
 

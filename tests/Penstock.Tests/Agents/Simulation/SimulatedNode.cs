@@ -22,7 +22,7 @@ internal sealed class SimulatedNode
     {
         T The<T>() where T : notnull => services.GetRequiredService<T>();
         Place = place;
-        var (catalog, section, signals, requests, box) = (The<AgentCatalog>(), The<AgentSection>(), new RunSignals(), The<RunRequests>(), The<ToolBox>());
+        var (catalog, section, signals, requests, box) = (The<AgentCatalog>(), The<AgentSection>(), new RunSignals(TaskCreationOptions.None), The<RunRequests>(), The<ToolBox>());
         var children = new ChildRuns(store, catalog, signals, time);
         var memory = new RunMemory(The<IMemoryStore>(), time);
         var ends = new RunEnds(memory, children, signals, time, NullLogger<RunEnds>.Instance);

@@ -28,6 +28,8 @@ internal sealed class Simulation
     /// <summary>Longest that a run may need; people's silence takes three days.</summary>
     private static readonly TimeSpan Longest = TimeSpan.FromDays(20);
 
+    private const int MostMoves = 30_000;
+
     private readonly SeededSource _chance;
     private readonly SimulatedWorld _world;
     private readonly Pump _pump;
@@ -39,6 +41,7 @@ internal sealed class Simulation
     private readonly List<SimulatedNode> _nodes = [];
     private readonly List<(DateTimeOffset At, Action Do)> _plans = [];
     private int _named;
+    private int _moves;
 
     public Simulation(ulong seed, SimulatedDatabase database)
     {
@@ -64,6 +67,8 @@ internal sealed class Simulation
 
     public SimulatedPeople People => _people;
 
+    public int Moves => _moves;
+
     public Pump Pump => _pump;
 
     /// <summary>A parent's, or its child's: what can go wrong differs.</summary>
@@ -86,17 +91,17 @@ internal sealed class Simulation
     {
         StartRuns();
         for (var nodes = _world.Strict ? 1 : 1 + _chance.Below(3); nodes > 0; nodes--) StartNode();
-        if (_chance.OneIn(4)) _plans.Add((_world.Time.GetUtcNow() + TimeSpan.FromSeconds(_chance.Below(60)), () => _nodes[0].Stop()));
+        if (_chance.OneIn(4)) _plans.Add((_world.Time.GetUtcNow() + TimeSpan.FromSeconds(_chance.Below(60)), () => _nodes.FirstOrDefault()?.Stop()));
         var end = _world.Time.GetUtcNow() + Longest;
         while (true)
         {
             _pump.Run();
             _people.Act();
             Plan();
-            if (Open() is not { } open) return;
-            if (_world.Time.GetUtcNow() > end)
+            if (Open() is not { Count: > 0 } open) return;
+            if (_world.Time.GetUtcNow() > end || ++_moves > MostMoves)
             {
-                _world.Wrong($"{open[0].Id} is {open[0].Status} and does not end");
+                _world.Wrong($"{Head(open[0])} does not end in {_moves} moves of the clock, at {_world.Store.Written(open[0])[^1]}");
                 return;
             }
 
@@ -134,7 +139,7 @@ internal sealed class Simulation
     private void StartNode()
     {
         var place = new Place(_pump, string.Create(CultureInfo.InvariantCulture, $"node {_named++}"));
-        SynchronizationContext.SetSynchronizationContext(place);
+        SynchronizationContext.SetSynchronizationContext(new Turn(place));
         _nodes.Add(new SimulatedNode(place, _services, new PlacedRunStore(_faulty, place, _world.Misfortune), _time, _services.GetRequiredService<ILoggerFactory>()));
         SynchronizationContext.SetSynchronizationContext(null);
     }
@@ -157,29 +162,31 @@ internal sealed class Simulation
         _pump.Run();
     }
 
-    /// <summary>Runs that have not ended; null where all have.</summary>
-    private IReadOnlyList<RunRecord>? Open()
+    /// <summary>Runs that have not ended.</summary>
+    private IReadOnlyList<RunId> Open()
     {
-        var open = _world.Store.Runs.Where(run => _world.Store.Written(run)[^1].Kind != JournalKinds.Ended).Select(Head).ToArray();
-        if (open.Length > 0) return open;
-        var dead = _world.Store.Runs.Select(Head).Where(run => run.Status == RunStatus.Dead && _people.MayRedrive(run.Id)).ToArray();
-        return dead.Length > 0 ? dead : null;
+        var open = _world.Store.Runs.Where(run => _world.Store.Written(run)[^1].Kind != JournalKinds.Ended).ToArray();
+        return open.Length > 0 ? open : [.. _world.Store.Runs.Where(run => Head(run).Status == RunStatus.Dead && _people.MayRedrive(run) || Head(run).Status == RunStatus.Queued)];
     }
 
     private RunRecord Head(RunId run) => Wait(_world.Store.GetAsync(_world.Tenant, run, CancellationToken.None))!;
 
-    private void Advance(IReadOnlyList<RunRecord> open)
+    /// <summary>To the next timer, or to the next thing that somebody means to do.</summary>
+    private void Advance(IReadOnlyList<RunId> open)
     {
-        var now = _world.Time.GetUtcNow();
+        var next = Earliest([_people.Next, .. _plans.Select(plan => (DateTimeOffset?)plan.At)]);
+        var timer = _world.Time.NextDue ?? DateTimeOffset.MaxValue;
         // Where all wait and nobody comes, looking each second would take days.
-        var due = open.All(run => run is { Status: RunStatus.Waiting, Owner: null }) ? open.Min(run => run.WakeAt ?? DateTimeOffset.MaxValue) : now;
-        if (_people.Next < due) due = _people.Next.Value;
-        foreach (var plan in _plans) due = plan.At < due ? plan.At : due;
-        var next = _world.Time.NextDue ?? due;
-        if (_people.Next is { } acts && acts < next) next = acts;
-        foreach (var plan in _plans) next = plan.At < next ? plan.At : next;
-        _world.Time.Advance((due > next ? due : next) - now);
+        if (!_world.Store.AnyOwned && open.Select(Head).ToArray() is var heads && heads.All(run => run is { Status: RunStatus.Waiting }))
+        {
+            var wakes = Earliest(heads.Select(run => run.WakeAt));
+            timer = wakes > timer ? wakes : timer;
+        }
+
+        _world.Time.Advance((timer < next ? timer : next) - _world.Time.GetUtcNow());
     }
+
+    private static DateTimeOffset Earliest(IEnumerable<DateTimeOffset?> times) => times.Min() ?? DateTimeOffset.MaxValue;
 
     private ServiceProvider Services(SimulatedDatabase database, bool children)
     {

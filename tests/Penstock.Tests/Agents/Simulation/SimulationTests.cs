@@ -37,12 +37,16 @@ public sealed class SimulationTests(ITestOutputHelper output)
 
     private static IReadOnlyList<string> RunOne(ulong seed, SimulatedDatabase database, Sums sum)
     {
+        var t = Stopwatch.StartNew();
         try
         {
             var simulation = new Simulation(seed, database);
+            var made = t.ElapsedMilliseconds;
             simulation.Run();
+            var ran = t.ElapsedMilliseconds;
             var wrongs = new Verdict(simulation).Read();
             sum.Add(simulation);
+            if (Environment.GetEnvironmentVariable("SIMT") is not null) Console.Error.WriteLine($"seed {seed} moves {simulation.Moves} pieces {simulation.Pump.Ran} virtual {simulation.World.Time.GetUtcNow():dd HH:mm:ss} runs {simulation.World.Store.Runs.Count} ms {made} {ran - made} {t.ElapsedMilliseconds - ran}");
             return wrongs;
         }
         catch (Exception e)

@@ -15,12 +15,15 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
     private readonly Dictionary<RunId, List<JournalEntry>> _written = [];
     private readonly Dictionary<RunId, long> _epochs = [];
     private readonly Dictionary<RunId, DateTimeOffset> _alive = [];
+    private readonly HashSet<RunId> _owned = [];
 
     public IReadOnlyCollection<RunId> Runs => _written.Keys;
 
     public IReadOnlyList<JournalEntry> Written(RunId run) => _written[run];
 
     public long EpochOf(RunId run) => _epochs.GetValueOrDefault(run);
+
+    public bool AnyOwned => _owned.Count > 0;
 
     /// <summary>Since its owner was heard of.</summary>
     public TimeSpan Silence(RunId run) => world.Time.GetUtcNow() - _alive[run];
@@ -48,6 +51,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
         if (mine is null) return null;
         if (mine.Epoch <= EpochOf(seen.Id)) world.Wrong($"Epoch {mine.Epoch} of {seen.Id} was given a second time.");
         (_epochs[seen.Id], _alive[seen.Id]) = (mine.Epoch, world.Time.GetUtcNow());
+        _owned.Add(seen.Id);
         return mine;
     }
 
@@ -66,6 +70,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
         var known = append.Entries.Count > 0 && append.Seq < written.Count;
         CheckLease(append);
         if (!await inner.AppendAsync(append, ct)) return false;
+        if (append.Change is { Status: not RunStatus.Running }) _owned.Remove(append.Run);
         if (known)
         {
             if (!append.Entries.SequenceEqual(written.Skip((int)append.Seq).Take(append.Entries.Count))) world.Wrong($"Entry {append.Seq} of {append.Run} was said to be written, and another was there.");
