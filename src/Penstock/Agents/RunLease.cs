@@ -18,6 +18,7 @@ internal sealed partial class RunLease : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly CancellationTokenSource _cancelled = new();
     private readonly CancellationTokenSource _over = new();
+    private readonly TaskCompletionSource _ended = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly Task _renewing;
     private long _renewedAt;
@@ -48,6 +49,7 @@ internal sealed partial class RunLease : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        _ended.SetResult();
         _over.Cancel();
         await _renewing;
         _lost.Dispose();
@@ -61,7 +63,7 @@ internal sealed partial class RunLease : IAsyncDisposable
         while (!_over.IsCancellationRequested && !_lost.IsCancellationRequested)
         {
             var asked = _signals.NextAsked(_record.Id);
-            await Task.WhenAny(asked, Task.Delay(_options.Renew, _time, _over.Token));
+            await Task.WhenAny(asked, _ended.Task, Task.Delay(_options.Renew, _time, _over.Token));
             if (_over.IsCancellationRequested) return;
             await RenewAsync();
         }

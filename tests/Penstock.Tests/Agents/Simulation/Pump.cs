@@ -43,11 +43,18 @@ internal sealed class Pump(SeededSource chance)
         lock (_lock)
         {
             _ready.RemoveAll(static piece => piece.Place.Dead);
-            var awake = _ready.Where(static piece => !piece.Place.Asleep).Take(Overtakers).ToArray();
-            if (awake.Length == 0) return null;
-            var next = awake[chance.Below(awake.Length)];
-            _ready.Remove(next);
-            return next;
+            Span<int> awake = stackalloc int[Overtakers];
+            var count = 0;
+            for (var at = 0; at < _ready.Count && count < Overtakers; at++)
+            {
+                if (!_ready[at].Place.Asleep) awake[count++] = at;
+            }
+
+            if (count == 0) return null;
+            var next = awake[chance.Below(count)];
+            var piece = _ready[next];
+            _ready.RemoveAt(next);
+            return piece;
         }
     }
 }

@@ -101,7 +101,7 @@ internal sealed class Simulation
             if (Open() is not { Count: > 0 } open) return;
             if (_world.Time.GetUtcNow() > end || ++_moves > MostMoves)
             {
-                _world.Wrong($"{Head(open[0])} does not end in {_moves} moves of the clock, at {_world.Store.Written(open[0])[^1]}");
+                _world.Wrong($"{Head(open[0])} does not end in {_moves} moves of the clock, at {string.Join("\n", _world.Store.Written(open[0]).Skip(1).Select(e => e.ToString()))}");
                 return;
             }
 
@@ -166,7 +166,7 @@ internal sealed class Simulation
     private IReadOnlyList<RunId> Open()
     {
         var open = _world.Store.Runs.Where(run => _world.Store.Written(run)[^1].Kind != JournalKinds.Ended).ToArray();
-        return open.Length > 0 ? open : [.. _world.Store.Runs.Where(run => Head(run).Status == RunStatus.Dead && _people.MayRedrive(run) || Head(run).Status == RunStatus.Queued)];
+        return open.Length > 0 ? open : [.. _world.Store.Runs.Where(run => Head(run) is var head && (!head.Ended || (head.Status == RunStatus.Dead && _people.MayRedrive(run))))];
     }
 
     private RunRecord Head(RunId run) => Wait(_world.Store.GetAsync(_world.Tenant, run, CancellationToken.None))!;

@@ -16,6 +16,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
     private readonly Dictionary<RunId, long> _epochs = [];
     private readonly Dictionary<RunId, DateTimeOffset> _alive = [];
     private readonly HashSet<RunId> _owned = [];
+    private IReadOnlyList<RunRecord>? _open;
 
     public IReadOnlyCollection<RunId> Runs => _written.Keys;
 
@@ -30,7 +31,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
 
     public async Task<bool> CreateAsync(RunRecord run, IReadOnlyList<JournalEntry> first, CancellationToken ct)
     {
-        var created = await inner.CreateAsync(run, first, ct);
+        var created = await Written(inner).CreateAsync(run, first, ct);
         if (created) _written[run.Id] = [.. first];
         return created;
     }
@@ -41,13 +42,18 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
 
     public Task<IReadOnlyList<RunRecord>> ChildrenAsync(TenantId of, RunId parent, CancellationToken ct) => inner.ChildrenAsync(of, parent, ct);
 
-    public async Task<IReadOnlyList<RunRecord>> OpenAsync(DateTimeOffset now, int limit, CancellationToken ct) => [.. (await inner.OpenAsync(now, limit, ct)).Where(run => run.Tenant == world.Tenant)];
+    /// <summary>Asked anew once something was written; until then only the time tells who is due.</summary>
+    public async Task<IReadOnlyList<RunRecord>> OpenAsync(DateTimeOffset now, int limit, CancellationToken ct)
+    {
+        _open ??= [.. (await inner.OpenAsync(now.AddYears(1), limit, ct)).Where(run => run.Tenant == world.Tenant)];
+        return [.. _open.Where(run => run.WakeAt <= now)];
+    }
 
     public Task<int> AheadAsync(RunRecord run, CancellationToken ct) => inner.AheadAsync(run, ct);
 
     public async Task<RunRecord?> AcquireAsync(RunRecord seen, string owner, bool crashed, CancellationToken ct)
     {
-        var mine = await inner.AcquireAsync(seen, owner, crashed, ct);
+        var mine = await Written(inner).AcquireAsync(seen, owner, crashed, ct);
         if (mine is null) return null;
         if (mine.Epoch <= EpochOf(seen.Id)) world.Wrong($"Epoch {mine.Epoch} of {seen.Id} was given a second time.");
         (_epochs[seen.Id], _alive[seen.Id]) = (mine.Epoch, world.Time.GetUtcNow());
@@ -57,7 +63,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
 
     public async Task<RunRecord?> RenewAsync(TenantId of, RunId run, long epoch, CancellationToken ct)
     {
-        var renewed = await inner.RenewAsync(of, run, epoch, ct);
+        var renewed = await Written(inner).RenewAsync(of, run, epoch, ct);
         if (renewed is null) return null;
         if (epoch != EpochOf(run)) world.Wrong($"Epoch {epoch} of {run} was renewed, and {EpochOf(run)} has it.");
         _alive[run] = world.Time.GetUtcNow();
@@ -69,7 +75,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
         var written = _written[append.Run];
         var known = append.Entries.Count > 0 && append.Seq < written.Count;
         CheckLease(append);
-        if (!await inner.AppendAsync(append, ct)) return false;
+        if (!await Written(inner).AppendAsync(append, ct)) return false;
         if (append.Change is { Status: not RunStatus.Running }) _owned.Remove(append.Run);
         if (known)
         {
@@ -83,6 +89,12 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
         return true;
     }
 
+    private IRunStore Written(IRunStore store)
+    {
+        _open = null;
+        return store;
+    }
+
     /// <summary>Nothing that costs is begun by an owner who may have lost the run.</summary>
     private void CheckLease(RunAppend append)
     {
@@ -92,7 +104,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
 
     public Task<IReadOnlyList<JournalEntry>> JournalAsync(TenantId of, RunId run, long from, int limit, CancellationToken ct) => inner.JournalAsync(of, run, from, limit, ct);
 
-    public Task<Posted> PostAsync(TenantId of, RunId run, InboxItem item, CancellationToken ct) => inner.PostAsync(of, run, item, ct);
+    public Task<Posted> PostAsync(TenantId of, RunId run, InboxItem item, CancellationToken ct) => Written(inner).PostAsync(of, run, item, ct);
 
     public Task<IReadOnlyList<InboxItem>> InboxAsync(TenantId of, RunId run, CancellationToken ct) => inner.InboxAsync(of, run, ct);
 
@@ -100,7 +112,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
 
     public Task<IReadOnlyList<RunChunk>> ChunksAsync(TenantId of, RunId run, long afterSeq, int afterSub, long toSeq, int limit, CancellationToken ct) => inner.ChunksAsync(of, run, afterSeq, afterSub, toSeq, limit, ct);
 
-    public Task<bool> RedriveAsync(TenantId of, RunId run, DateTimeOffset now, CancellationToken ct) => inner.RedriveAsync(of, run, now, ct);
+    public Task<bool> RedriveAsync(TenantId of, RunId run, DateTimeOffset now, CancellationToken ct) => Written(inner).RedriveAsync(of, run, now, ct);
 
     public Task<int> ReleaseAllAsync(CancellationToken ct) => Task.FromResult(0);
 
