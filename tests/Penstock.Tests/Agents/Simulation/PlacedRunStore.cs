@@ -5,7 +5,7 @@ using Penstock.Kernel;
 namespace Penstock.Tests.Agents.Simulation;
 
 /// <summary>The store as one simulated process has it: others come between any two of its calls, and it may die or fall asleep before or behind each.</summary>
-internal sealed class PlacedRunStore(IRunStore inner, Place place, Misfortune misfortune) : IRunStore
+internal sealed class PlacedRunStore(IRunStore inner, Place place, SimulatedWorld world) : IRunStore
 {
     public Task<bool> CreateAsync(RunRecord run, IReadOnlyList<JournalEntry> first, CancellationToken ct) => CallAsync(() => inner.CreateAsync(run, first, ct));
 
@@ -24,7 +24,11 @@ internal sealed class PlacedRunStore(IRunStore inner, Place place, Misfortune mi
 
     public Task<RunRecord?> RenewAsync(TenantId tenant, RunId run, long epoch, CancellationToken ct) => CallAsync(() => inner.RenewAsync(tenant, run, epoch, ct));
 
-    public Task<bool> AppendAsync(RunAppend append, CancellationToken ct) => CallAsync(() => inner.AppendAsync(append, ct));
+    public Task<bool> AppendAsync(RunAppend append, CancellationToken ct)
+    {
+        world.Store.CheckLease(append);
+        return CallAsync(() => inner.AppendAsync(append, ct));
+    }
 
     public Task<IReadOnlyList<JournalEntry>> JournalAsync(TenantId tenant, RunId run, long from, int limit, CancellationToken ct) => CallAsync(() => inner.JournalAsync(tenant, run, from, limit, ct));
 
@@ -46,10 +50,10 @@ internal sealed class PlacedRunStore(IRunStore inner, Place place, Misfortune mi
 
     private async Task<T> CallAsync<T>(Func<Task<T>> inside)
     {
-        misfortune.Strike(place);
+        world.Misfortune.Strike(place);
         await Task.Yield();
         var answer = await inside();
-        misfortune.Strike(place);
+        world.Misfortune.Strike(place);
         await Task.Yield();
         return answer;
     }

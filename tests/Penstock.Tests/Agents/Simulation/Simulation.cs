@@ -52,7 +52,7 @@ internal sealed class Simulation
         _pump = new Pump(_world.Of("pump"));
         _time = new PlaceTime(time);
         _world.Store = new WatchedRunStore(database.Runs, _world);
-        _faulty = new FaultyRunStore(_world.Store, seed, new StoreFaults(_chance.Pick(0, 0, 5, 10), _chance.Pick(0, 0, 3, 5), strict ? 0 : _chance.Pick(0, 2, 4), TimeSpan.FromSeconds(_chance.Pick(1, 5, 15))), _time);
+        _faulty = new FaultyRunStore(_world.Store, seed, new StoreFaults(_chance.Pick(0, 0, 5, 10), _chance.Pick(0, 0, 3, 5), strict ? 20 : _chance.Pick(0, 2, 4), TimeSpan.FromSeconds(strict ? 15 : _chance.Pick(1, 5, 15))), _time);
         _world.Misfortune = new Misfortune(_world.Of("misfortune"), time, _chance.Pick(0, 5, 15, 40), _chance.Pick(1, 3, 6, 12)) { InCallsOnly = strict };
         _people = new SimulatedPeople(_world, _world.Of("people"));
         _services = Services(database, !strict);
@@ -140,19 +140,13 @@ internal sealed class Simulation
     {
         var place = new Place(_pump, string.Create(CultureInfo.InvariantCulture, $"node {_named++}"));
         SynchronizationContext.SetSynchronizationContext(new Turn(place));
-        _nodes.Add(new SimulatedNode(place, _services, new PlacedRunStore(_faulty, place, _world.Misfortune), _time, _services.GetRequiredService<ILoggerFactory>()));
+        _nodes.Add(new SimulatedNode(place, _services, new PlacedRunStore(_faulty, place, _world), _time, _services.GetRequiredService<ILoggerFactory>()));
         SynchronizationContext.SetSynchronizationContext(null);
     }
 
-    /// <summary>Another takes the place of one that is gone, after a while.</summary>
+    /// <summary>What is due by now; and another takes the place of one that is gone, after a while.</summary>
     private void Plan()
     {
-        foreach (var gone in _nodes.Where(node => node.Gone).ToArray())
-        {
-            _nodes.Remove(gone);
-            _plans.Add((_world.Time.GetUtcNow() + TimeSpan.FromSeconds(_chance.Below(40)), StartNode));
-        }
-
         foreach (var plan in _plans.Where(plan => plan.At <= _world.Time.GetUtcNow()).ToArray())
         {
             _plans.Remove(plan);
@@ -160,6 +154,11 @@ internal sealed class Simulation
         }
 
         _pump.Run();
+        foreach (var gone in _nodes.Where(node => node.Gone).ToArray())
+        {
+            _nodes.Remove(gone);
+            _plans.Add((_world.Time.GetUtcNow() + TimeSpan.FromSeconds(_chance.Below(40)), StartNode));
+        }
     }
 
     /// <summary>Runs that have not ended.</summary>

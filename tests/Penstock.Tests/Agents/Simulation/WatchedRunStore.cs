@@ -9,13 +9,14 @@ namespace Penstock.Tests.Agents.Simulation;
 /// </summary>
 internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : IRunStore
 {
-    /// <summary>The lease without what must be left of it, and with the time in which a write is tried again.</summary>
-    private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(30 - 8 + 4);
+    /// <summary>The lease without what must be left of it.</summary>
+    private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(30 - 8);
 
     private readonly Dictionary<RunId, List<JournalEntry>> _written = [];
     private readonly Dictionary<RunId, long> _epochs = [];
     private readonly Dictionary<RunId, DateTimeOffset> _alive = [];
     private readonly HashSet<RunId> _owned = [];
+    private readonly HashSet<(RunId, long, long)> _asked = [];
     private IReadOnlyList<RunRecord>? _open;
 
     public IReadOnlyCollection<RunId> Runs => _written.Keys;
@@ -74,7 +75,6 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
     {
         var written = _written[append.Run];
         var known = append.Entries.Count > 0 && append.Seq < written.Count;
-        CheckLease(append);
         if (!await Written(inner).AppendAsync(append, ct)) return false;
         if (append.Change is { Status: not RunStatus.Running }) _owned.Remove(append.Run);
         if (known)
@@ -89,15 +89,10 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
         return true;
     }
 
-    private IRunStore Written(IRunStore store)
-    {
-        _open = null;
-        return store;
-    }
-
     /// <summary>Nothing that costs is begun by an owner who may have lost the run.</summary>
-    private void CheckLease(RunAppend append)
+    public void CheckLease(RunAppend append)
     {
+        if (!_asked.Add((append.Run, append.Epoch, append.Seq))) return;
         if (world.Strict && append.Epoch == EpochOf(append.Run) && append.Entries.Any(entry => entry.Kind == JournalKinds.ModelIntent) && Silence(append.Run) > MostSilence)
             world.Wrong($"{append.Run} began a call when its owner had shown no life for {Silence(append.Run)}.");
     }
@@ -117,4 +112,10 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
     public Task<int> ReleaseAllAsync(CancellationToken ct) => Task.FromResult(0);
 
     public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct) => Task.FromResult(0);
+
+    private IRunStore Written(IRunStore store)
+    {
+        _open = null;
+        return store;
+    }
 }
