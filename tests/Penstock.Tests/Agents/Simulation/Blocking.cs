@@ -8,12 +8,7 @@ public class Blocking<T> : DispatchProxy
 {
     private T _inner = null!;
 
-    public static T Around(T inner)
-    {
-        var proxy = Create<T, Blocking<T>>();
-        ((Blocking<T>)(object)proxy)._inner = inner;
-        return proxy;
-    }
+    public void Take(T inner) => _inner = inner;
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
     {
@@ -30,5 +25,16 @@ public class Blocking<T> : DispatchProxy
         {
             SynchronizationContext.SetSynchronizationContext(before);
         }
+    }
+}
+
+internal static class Blocking
+{
+    public static T Around<T>(T inner)
+        where T : class
+    {
+        var proxy = DispatchProxy.Create<T, Blocking<T>>();
+        ((Blocking<T>)(object)proxy).Take(inner);
+        return proxy;
     }
 }

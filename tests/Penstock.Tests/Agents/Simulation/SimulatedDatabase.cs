@@ -1,7 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Penstock.Agents;
-using Penstock.Alerts;
 using Penstock.Budgets;
 using Penstock.Gateway;
 using Penstock.Gateway.Cache;
@@ -38,7 +37,7 @@ internal sealed class SimulatedDatabase : IAsyncDisposable
         Port<IAlertStore>();
         Port<IPromptStore>();
         Port<IMemoryStore>();
-        Runs = Blocking<IRunStore>.Around(_services.GetRequiredService<IRunStore>());
+        Runs = Blocking.Around(_services.GetRequiredService<IRunStore>());
     }
 
     public string Agents { get; }
@@ -62,5 +61,5 @@ internal sealed class SimulatedDatabase : IAsyncDisposable
     }
 
     private void Port<T>()
-        where T : class => _ports.Add(ServiceDescriptor.Singleton(Blocking<T>.Around(_services.GetRequiredService<T>())));
+        where T : class => _ports.Add(ServiceDescriptor.Singleton(Blocking.Around(_services.GetRequiredService<T>())));
 }

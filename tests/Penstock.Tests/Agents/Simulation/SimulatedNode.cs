@@ -3,7 +3,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Penstock.Agents;
-using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Http;
 using Penstock.Kernel;
@@ -13,10 +12,9 @@ using Penstock.Tools;
 namespace Penstock.Tests.Agents.Simulation;
 
 /// <summary>A worker's process: all that is a worker's own, in a place of its own; the rest of the product it shares with the others.</summary>
-internal sealed class SimulatedNode
+internal sealed class SimulatedNode : IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
-    private Task _work = Task.CompletedTask;
 
     public SimulatedNode(Place place, IServiceProvider services, IRunStore store, TimeProvider time, ILoggerFactory logs)
     {
@@ -31,7 +29,7 @@ internal sealed class SimulatedNode
         var machine = new RunMachine(store, model, tools, new RunCallers(The<KeyRing>(), store), ends, time);
         var owner = new RunOwner(store, machine, ends, section, new RunOwnerParts(catalog, signals, The<Drain>(), The<IdSource>(), time), logs.CreateLogger<RunOwner>());
         var worker = new RunWorker(store, owner, section, signals, time, logs.CreateLogger<RunWorker>());
-        place.Start(() => _work = ExecuteAsync(worker, _stopping.Token));
+        place.Start(() => ExecuteAsync(worker, _stopping.Token));
     }
 
     public Place Place { get; }
@@ -40,6 +38,8 @@ internal sealed class SimulatedNode
 
     /// <summary>As a server that is told to: it gives its runs back, and begins nothing.</summary>
     public void Stop() => Place.Post(_ => _stopping.Cancel(), null);
+
+    public void Dispose() => _stopping.Dispose();
 
     /// <summary>A host starts it on a thread of the pool; here it stays in its place.</summary>
     [UnsafeAccessor(UnsafeAccessorKind.Method, Name = "ExecuteAsync")]

@@ -1,15 +1,14 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Penstock.Agents;
+using Penstock.Configuration;
 using Penstock.Contracts;
 using Penstock.Gateway;
 using Penstock.Kernel;
 using Penstock.Keys;
-using Penstock.Configuration;
 using Penstock.Tests.Configuration;
 using Penstock.Tests.Gateway;
 using Penstock.Tests.Http;
@@ -21,7 +20,7 @@ namespace Penstock.Tests.Agents.Simulation;
 /// <summary>
 /// Some runs, the workers that carry them on, and all that befalls them, on one thread and a clock that the simulation moves: the same seed is the same story.
 /// </summary>
-internal sealed class Simulation
+internal sealed class Simulation : IDisposable
 {
     private const string Config = """{"routing":{"retries":0,"breaker":"off"}}""";
 
@@ -67,8 +66,6 @@ internal sealed class Simulation
 
     public SimulatedPeople People => _people;
 
-    public int Moves => _moves;
-
     public Pump Pump => _pump;
 
     /// <summary>A parent's, or its child's: what can go wrong differs.</summary>
@@ -98,10 +95,10 @@ internal sealed class Simulation
             _pump.Run();
             _people.Act();
             Plan();
-            if (Open() is not { Count: > 0 } open) return;
+            if (Open() is not { Length: > 0 } open) return;
             if (_world.Time.GetUtcNow() > end || ++_moves > MostMoves)
             {
-                _world.Wrong($"{Head(open[0])} does not end in {_moves} moves of the clock, at {string.Join("\n", _world.Store.Written(open[0]).Skip(1).Select(e => e.ToString()))}");
+                _world.Wrong($"{Head(open[0])} does not end in {_moves} moves of the clock, at {_world.Store.Written(open[0])[^1]}");
                 return;
             }
 
@@ -162,7 +159,7 @@ internal sealed class Simulation
     }
 
     /// <summary>Runs that have not ended.</summary>
-    private IReadOnlyList<RunId> Open()
+    private RunId[] Open()
     {
         var open = _world.Store.Runs.Where(run => _world.Store.Written(run)[^1].Kind != JournalKinds.Ended).ToArray();
         return open.Length > 0 ? open : [.. _world.Store.Runs.Where(run => Head(run) is var head && (!head.Ended || (head.Status == RunStatus.Dead && _people.MayRedrive(run))))];
@@ -171,7 +168,7 @@ internal sealed class Simulation
     private RunRecord Head(RunId run) => Wait(_world.Store.GetAsync(_world.Tenant, run, CancellationToken.None))!;
 
     /// <summary>To the next timer, or to the next thing that somebody means to do.</summary>
-    private void Advance(IReadOnlyList<RunId> open)
+    private void Advance(RunId[] open)
     {
         var next = Earliest([_people.Next, .. _plans.Select(plan => (DateTimeOffset?)plan.At)]);
         var timer = _world.Time.NextDue ?? DateTimeOffset.MaxValue;
@@ -217,14 +214,17 @@ internal sealed class Simulation
         return provider;
     }
 
+    public void Dispose()
+    {
+        foreach (var node in _nodes) node.Dispose();
+        _log.Dispose();
+    }
+
     /// <summary>What failed by a bug, in the words of the log.</summary>
     public IEnumerable<string> Bugs => _log.Lines.Where(line => line.Exception is not (null or StoreFaultException or OperationCanceledException)).Select(line => $"{line.Text} {line.Exception}");
 
     /// <summary>What the ledger says, newest first.</summary>
     public IReadOnlyList<LedgerRow> Rows() => Wait(_services.GetRequiredService<IUsageStore>().ListAsync(_world.Tenant, new UsageQuery(), 10_000, CancellationToken.None));
-
-    public T Get<T>()
-        where T : notnull => _services.GetRequiredService<T>();
 
     /// <summary>It is over already: its store blocks.</summary>
     private static T Wait<T>(Task<T> over) => over.GetAwaiter().GetResult();

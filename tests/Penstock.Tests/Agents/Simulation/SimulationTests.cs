@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Penstock.Contracts;
 using Xunit;
 
@@ -18,12 +18,13 @@ public sealed class SimulationTests(ITestOutputHelper output)
     {
         var failed = new List<string>();
         var sum = new Sums();
-        await Task.WhenAll(Enumerable.Range(0, Lanes).Select(lane => Task.Factory.StartNew(() => RunLane(lane, failed, sum), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()));
+        await Task.WhenAll(Enumerable.Range(0, Lanes).Select(lane => Task.Factory.StartNew(() => RunLaneAsync(lane, failed, sum), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default).Unwrap()));
         output.WriteLine(sum.ToString());
+        if (Count >= 1_000) Assert.All(["completed", "cancelled", "dead", "run.redriven", "tool.unknown", "model.lost", "child.ended", "fault AppliedThenTimedOut"], what => Assert.True(sum.Of(what) > Count / 100, $"{what}: {sum.Of(what)}"));
         Assert.True(failed.Count == 0, $"{failed.Count} of {Count} seeds:\n{string.Join('\n', failed.Take(20))}");
     }
 
-    private static async Task RunLane(int lane, List<string> failed, Sums sum)
+    private static async Task RunLaneAsync(int lane, List<string> failed, Sums sum)
     {
         await using var database = new SimulatedDatabase();
         for (var at = lane; at < Count; at += Lanes)
@@ -37,16 +38,12 @@ public sealed class SimulationTests(ITestOutputHelper output)
 
     private static IReadOnlyList<string> RunOne(ulong seed, SimulatedDatabase database, Sums sum)
     {
-        var t = Stopwatch.StartNew();
         try
         {
-            var simulation = new Simulation(seed, database);
-            var made = t.ElapsedMilliseconds;
+            using var simulation = new Simulation(seed, database);
             simulation.Run();
-            var ran = t.ElapsedMilliseconds;
             var wrongs = new Verdict(simulation).Read();
             sum.Add(simulation);
-            if (Environment.GetEnvironmentVariable("SIMT") is not null) Console.Error.WriteLine($"seed {seed} moves {simulation.Moves} pieces {simulation.Pump.Ran} virtual {simulation.World.Time.GetUtcNow():dd HH:mm:ss} runs {simulation.World.Store.Runs.Count} ms {made} {ran - made} {t.ElapsedMilliseconds - ran}");
             return wrongs;
         }
         catch (Exception e)
@@ -65,6 +62,8 @@ public sealed class SimulationTests(ITestOutputHelper output)
         private readonly Lock _lock = new();
         private readonly Dictionary<string, int> _counts = new(StringComparer.Ordinal);
 
+        public int Of(string what) => _counts.GetValueOrDefault(what);
+
         public void Add(Simulation simulation)
         {
             lock (_lock)
@@ -73,7 +72,7 @@ public sealed class SimulationTests(ITestOutputHelper output)
                 {
                     var entries = simulation.World.Store.Written(run);
                     foreach (var entry in entries) Count(entry.Kind, 1);
-                    using var end = System.Text.Json.JsonDocument.Parse(entries[^1].Body);
+                    using var end = JsonDocument.Parse(entries[^1].Body);
                     if (end.RootElement.TryGetProperty("status", out var status)) Count(status.GetString()!, 1);
                     if (end.RootElement.TryGetProperty("error", out var error)) Count("ended by " + error.GetProperty("code").GetString(), 1);
                     Count("ownerships", (int)simulation.World.Store.EpochOf(run));
