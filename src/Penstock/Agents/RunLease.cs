@@ -20,6 +20,7 @@ internal sealed partial class RunLease : IAsyncDisposable
     private readonly CancellationTokenSource _lost = new();
     private readonly CancellationTokenSource _cancelled = new();
     private readonly CancellationTokenSource _over = new();
+    private readonly TaskCompletionSource _ended = new();
     private readonly SemaphoreSlim _turn = new(1);
     private readonly Task _renewing;
     private long _renewedAt;
@@ -29,7 +30,7 @@ internal sealed partial class RunLease : IAsyncDisposable
     {
         (_store, _record, _options, _signals, _time, _log, _renewedAt) = (store, record, options, signals, time, log, acquiredAt);
         if (record.CancelRequested) _cancelled.Cancel();
-        _renewing = Task.Run(RenewAllAsync);
+        _renewing = RenewAllAsync();
     }
 
     /// <summary>Somebody else may have the run.</summary>
@@ -54,7 +55,8 @@ internal sealed partial class RunLease : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await _over.CancelAsync();
+        _ended.SetResult();
+        _over.Cancel();
         await _renewing;
         _lost.Dispose();
         _cancelled.Dispose();
@@ -67,7 +69,7 @@ internal sealed partial class RunLease : IAsyncDisposable
         while (!_over.IsCancellationRequested && !_lost.IsCancellationRequested)
         {
             var asked = _signals.NextAsked(_record.Id);
-            await Task.WhenAny(asked, Task.Delay(_options.Renew, _time, _over.Token));
+            await Task.WhenAny(asked, _ended.Task, Task.Delay(_options.Renew, _time, _over.Token));
             if (_over.IsCancellationRequested) return;
             await RenewAsync();
         }
@@ -82,12 +84,12 @@ internal sealed partial class RunLease : IAsyncDisposable
             var at = _time.GetTimestamp();
             using var limit = new CancellationTokenSource(_options.Renew, _time);
             if (await _store.RenewAsync(_record.Tenant, _record.Id, _record.Epoch, limit.Token) is { } renewed) Renewed(at, renewed);
-            else await _lost.CancelAsync();
+            else _lost.Cancel();
         }
         catch (Exception e)
         {
             LogNotRenewed(_record.Id, e);
-            if (_time.GetElapsedTime(Volatile.Read(ref _renewedAt)) >= _options.Fence) await _lost.CancelAsync();
+            if (_time.GetElapsedTime(Volatile.Read(ref _renewedAt)) >= _options.Fence) _lost.Cancel();
         }
         finally
         {
