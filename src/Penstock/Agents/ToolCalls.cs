@@ -17,10 +17,6 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
         for (var tries = 0; call.Phase != ToolPhase.Done && call.Phase != ToolPhase.AwaitsOutcome; tries++)
         {
             ct.ThrowIfCancellationRequested();
-            await run.Lease.EnsureAsync();
-            await run.Journal.AppendAsync([Drafts.ToolIntent(call, tool.Effect, KeyOf(run.Record, call))]);
-            // The write may have taken long, and nobody whose lease is over may act.
-            await run.Lease.EnsureAsync();
             var started = time.GetTimestamp();
             try
             {
@@ -34,6 +30,15 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
         }
     }
 
+    /// <summary>Journaled when the call has its place: one that still waits for it when its worker dies was surely not made.</summary>
+    private static async Task BeginAsync(OwnedRun run, ToolTurn call, OfferedTool tool)
+    {
+        await run.Lease.EnsureAsync();
+        await run.Journal.AppendAsync([Drafts.ToolIntent(call, tool.Effect, KeyOf(run.Record, call))]);
+        // The write may have taken long, and nobody whose lease is over may act.
+        await run.Lease.EnsureAsync();
+    }
+
     /// <summary>The same for every attempt of a call, by whichever worker.</summary>
     private static string KeyOf(RunRecord run, ToolTurn call) =>
         "call_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{run.Tenant}\n{run.Id}\n{call.Id}")).AsSpan(0, 16));
@@ -41,11 +46,16 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
     private async Task<(string Output, Money Cost)> CallAsync(OwnedRun run, ToolTurn call, OfferedTool tool, CancellationToken ct)
     {
         var arguments = ToolArguments.TryParse(call.Arguments)!.Value;
-        if (tool.OfMachine) return (await memory.CallAsync(run, tool.Spec.Name, arguments, KeyOf(run.Record, call), ct), Money.Zero);
+        if (tool.OfMachine)
+        {
+            await BeginAsync(run, call, tool);
+            return (await memory.CallAsync(run, tool.Spec.Name, arguments, KeyOf(run.Record, call), ct), Money.Zero);
+        }
+
         if (tool.IsSearch && arguments.Optional("texts") is null && run.State.Documents.Count > 0) arguments = ToolArguments.WithTexts(arguments, run.State.Documents);
         var (http, passage) = requests.Open(run.Record, run.Caller, ct);
         await using var leaving = passage;
-        var sent = new ToolCall { Http = http, Passage = passage, Arguments = arguments, IdempotencyKey = KeyOf(run.Record, call), OfRun = true, Timeout = tool.Settings.Timeout };
+        var sent = new ToolCall { Http = http, Passage = passage, Arguments = arguments, IdempotencyKey = KeyOf(run.Record, call), OfRun = true, Timeout = tool.Settings.Timeout, Begin = () => BeginAsync(run, call, tool) };
         var answer = await runner.RunAsync(tool.Spec.Name, sent, RunRequests.Route, ct);
         var output = answer.Output.GetRawText();
         // It becomes a part of prompts: what holds for those holds for it.

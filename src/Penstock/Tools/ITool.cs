@@ -41,6 +41,9 @@ internal sealed record ToolCall
     /// <summary>In the place of the tool's own where it is less; the wait for a place is not in it.</summary>
     public TimeSpan? Timeout { get; init; }
 
+    /// <summary>Runs when the call has its place, and before anything of it happens: what it throws ends the call. Null where there is nothing to do.</summary>
+    public Func<Task>? Begin { get; init; }
+
     public Caller Caller => Passage.Caller;
 
     public RequestId Request => RequestScope.Of(Http).Id;

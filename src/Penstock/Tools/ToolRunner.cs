@@ -13,10 +13,11 @@ internal sealed record ToolAnswer(ToolSpec Tool, JsonElement Output, Money Cost,
 /// 1 find      is there such a tool, and may this key call it
 /// 2 check     do the arguments satisfy its schema
 /// 3 place     one of the calls in flight, or a wait for it
-/// 4 hold      its price on every budget, where it has one
-/// 5 run       within its time
-/// 6 read      does the answer satisfy its schema
-/// 7 book      its price, a log line, a measurement
+/// 4 begin     what its caller does before anything of it happens
+/// 5 hold      its price on every budget, where it has one
+/// 6 run       within its time
+/// 7 read      does the answer satisfy its schema
+/// 8 book      its price, a log line, a measurement
 /// </code>
 /// </summary>
 internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolBooking booking, ToolMetrics metrics, TimeProvider time, ILogger<ToolRunner> log)
@@ -34,6 +35,7 @@ internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolB
         {
             Check(tool.Spec, call.Arguments);
             using var place = await places.TakeAsync(call.Caller.Tenant, tool.Spec, call.OfRun, ct);
+            if (call.Begin is { } begin) await begin();
             var answer = await BookedAsync(tool, call, route, started, ct);
             outcome = "completed";
             return answer;

@@ -10,7 +10,7 @@ namespace Penstock.Tests.Agents.Simulation;
 internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : IRunStore
 {
     /// <summary>The lease without what must be left of it.</summary>
-    private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(30 - 8);
+    private static readonly TimeSpan MostSilence = TimeSpan.FromSeconds(30 - 6);
 
     private readonly Dictionary<RunId, List<JournalEntry>> _written = [];
     private readonly Dictionary<RunId, long> _epochs = [];
