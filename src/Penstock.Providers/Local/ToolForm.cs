@@ -57,6 +57,8 @@ internal sealed class ToolForm : IDisposable
     {
         if (_tool.Schema is not { } schema) return new MadeCall(Name, "{}");
         var (text, found) = SchemaFill.Made(schema, prompt, findings, ct);
+        // A schema that takes anything is filled with anything; arguments are an object.
+        if (AgentTask.ObjectOf(text) is null) text = "{}";
         return found || (_schema is { } read && Schema.Read(read.RootElement, read.RootElement).Required().Count == 0) ? new MadeCall(Name, text) : null;
     }
 

@@ -96,6 +96,14 @@ public sealed class ToolRulesTests
     }
 
     [Fact]
+    public async Task Arguments_are_an_object_also_where_the_tool_takes_anything()
+    {
+        var call = Asking.Call("Hello there.") with { Tools = [new ToolDefinition("get_weather", null, "{}")], ToolChoice = new ToolChoice(ToolChoiceKind.Named, "get_weather") };
+
+        Assert.Equal("{}", Assert.Single((await Asking.Whole(Asking.Provider, Asking.At(call))).First.ToolCalls).Arguments);
+    }
+
+    [Fact]
     public async Task A_named_tool_is_called_with_what_the_text_has_and_not_twice_with_the_same()
     {
         ToolDefinition weather = new("get_weather", null, """{"type":"object","properties":{"date":{"type":"string","format":"date"}},"required":["date"]}""");
