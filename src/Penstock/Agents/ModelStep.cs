@@ -110,7 +110,9 @@ internal sealed class ModelStep(IRunStore store, ChatPipeline pipeline, RunReque
 
     private async Task PauseAsync(Refusal refusal, int attempt, CancellationToken ct)
     {
-        var pause = refusal.RetryAfter ?? TimeSpan.FromMilliseconds(200 << attempt);
+        // A limit that lets the next one pass in no time at all lets the others pass first: who only waits that long fails again and again.
+        var least = TimeSpan.FromMilliseconds(200 << attempt);
+        var pause = refusal.RetryAfter is { } asked && asked > least ? asked : least;
         await Task.Delay(pause < LongestPause ? pause : LongestPause, time, ct);
     }
 }
