@@ -29,7 +29,7 @@ internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals
             var id = new RunId(call.Child!);
             if (await store.GetAsync(run.Record.Tenant, id, ct) is not { } child)
             {
-                await CreateAsync(run, call, id, ct);
+                await TryCreateAsync(run, call, id, ct);
                 continue;
             }
 
@@ -56,6 +56,19 @@ internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals
             if (child.Ended) continue;
             await store.PostAsync(run.Tenant, child.Id, new InboxItem(InboxKinds.Cancel, InboxKinds.Cancel, now, Member("by", $"run {run.Id}")), ct);
             signals.Wanted(child.Id);
+        }
+    }
+
+    /// <summary>An agent that was taken away since it was asked for fails the call, and not the run.</summary>
+    private async Task TryCreateAsync(OwnedRun run, ToolTurn call, RunId id, CancellationToken ct)
+    {
+        try
+        {
+            await CreateAsync(run, call, id, ct);
+        }
+        catch (RefusedException e)
+        {
+            await run.Journal.AppendAsync([Drafts.ToolFailed(call, e.Refusal.Code, e.Refusal.Message, retry: false)]);
         }
     }
 

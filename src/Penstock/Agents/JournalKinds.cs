@@ -67,7 +67,7 @@ internal static class JournalKinds
 /// <code>
 /// cancel    id 'cancel'            by, reason?
 /// approval  id 'approval:&lt;call&gt;'  call, approved, by, reason?
-/// outcome   id 'outcome:&lt;call&gt;'   call, done, output?, by, reason?
+/// outcome   id 'outcome:&lt;call&gt;:&lt;seq of tool.unknown&gt;'   call, done, output?, by, reason?
 /// signal    id chosen by the client, or made   name, payload
 /// child     id 'child:&lt;run&gt;'      run
 /// redriven  id made                by

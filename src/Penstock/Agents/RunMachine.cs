@@ -132,8 +132,7 @@ internal sealed class RunMachine(IRunStore store, ModelStep model, ToolStep tool
     private TimeSpan Worked(RunState state)
     {
         var now = time.GetUtcNow();
-        var waiting = state.Calls.Where(call => call.AwaitsPerson).Select(call => now - call.Since).DefaultIfEmpty(TimeSpan.Zero).Max();
-        return now - state.StartedAt - state.Waited - waiting;
+        return now - state.StartedAt - state.Waited - (state.AwaitsPeopleSince is { } since ? now - since : TimeSpan.Zero);
     }
 
     private async Task<bool> WaitAsync(OwnedRun run)

@@ -74,8 +74,11 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
 
     public DateTimeOffset StartedAt { get; private set; }
 
-    /// <summary>Spent on waiting for people.</summary>
+    /// <summary>Spent on waiting for people, however many were asked at once.</summary>
     public TimeSpan Waited { get; private set; }
+
+    /// <summary>Since when people have been waited for without a break; null where nobody is.</summary>
+    public DateTimeOffset? AwaitsPeopleSince { get; private set; }
 
     public bool CancelRequested { get; private set; }
 
@@ -231,7 +234,18 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
                 break;
         }
 
+        Count(entry.At);
         if (_calls.TrueForAll(turn => turn.Phase == ToolPhase.Done)) SayOutcomes(entry.Seq);
+    }
+
+    /// <summary>Time that people take: from when the first of them is asked until none is any more.</summary>
+    private void Count(DateTimeOffset at)
+    {
+        var awaits = _calls.Exists(call => call.AwaitsPerson);
+        if (awaits) AwaitsPeopleSince ??= at;
+        if (awaits || AwaitsPeopleSince is not { } since) return;
+        Waited += at - since;
+        AwaitsPeopleSince = null;
     }
 
     /// <summary>What a call waits for, and what came of it.</summary>
@@ -244,14 +258,12 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
                 call.ApproveOnExpiry = Text(body, "onExpire") == "approve";
                 break;
             case JournalKinds.ApprovalDecided:
-                Waited += entry.At - call.Since;
                 Decide(call, body);
                 break;
             case JournalKinds.ToolUnknown:
                 Wait(call, ToolPhase.AwaitsOutcome, entry.At, body.GetProperty("expiresAt"));
                 break;
             case JournalKinds.OutcomeDecided:
-                Waited += entry.At - call.Since;
                 if (!body.GetProperty("done").GetBoolean()) call.Phase = ToolPhase.Cleared;
                 else call.End(body.TryGetProperty("output", out var output) ? Raw(output) : "{\"done\":true}", failed: false);
                 break;

@@ -47,6 +47,7 @@ internal sealed partial class RunWorker(IRunStore store, RunOwner owner, AgentSe
 
     private async Task TakeAsync(CancellationToken ct)
     {
+        if (owner.Draining) return;
         var open = await store.OpenAsync(time.GetUtcNow(), MostLooked, ct);
         Forget(open);
         foreach (var run in open)
@@ -126,13 +127,18 @@ internal sealed partial class RunOwner(IRunStore store, RunMachine machine, RunE
     /// <summary>Of this process; no other has it.</summary>
     public string Name { get; } = parts.Ids.Next("worker_");
 
+    /// <summary>The server stops: no run is begun any more.</summary>
+    public bool Draining => parts.Drain.Started;
+
     /// <summary>Ends when the run has ended, waits, or is another's; a bug leaves it to be taken over.</summary>
     public async Task RunAsync(RunRecord record, long acquiredAt, CancellationToken stopping)
     {
         await using var lease = new RunLease(store, record, acquiredAt, section.Current, parts.Signals, parts.Time, log);
         var state = new RunState(AgentCatalog.Read);
         using var journal = new RunJournal(store, record, state, parts.Signals, parts.Time, log);
-        var run = new OwnedRun(record, state, journal, lease) { Caller = null!, Stopping = stopping, Cut = parts.Drain.Cut };
+        // The drain begins when the server is told to stop; the host stops its services later, when the last requests are over.
+        using var leaving = CancellationTokenSource.CreateLinkedTokenSource(stopping, parts.Drain.Begun);
+        var run = new OwnedRun(record, state, journal, lease) { Caller = null!, Stopping = leaving.Token, Cut = parts.Drain.Cut };
         try
         {
             if (record.Crashes < section.Current.MaxCrashes) await machine.RunAsync(run);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Penstock.Kernel;
 using Penstock.Keys;
@@ -71,11 +72,11 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
         if (!added) throw Decided(call);
     }
 
-    /// <summary>Says what became of a call whose worker died, once.</summary>
+    /// <summary>Says what became of a call whose worker died, once each time it is asked: one that is called again may be asked about again.</summary>
     public async Task DecideAsync(Caller caller, RunRecord run, string call, bool done, JsonView? output, string? reason, CancellationToken ct)
     {
         var unknown = (await TraceAsync(run, ct)).Unknown(call) ?? throw NoCall(run, call, "word on its outcome");
-        var added = await PostAsync(run, InboxKinds.Outcome, $"outcome:{call}", json =>
+        var added = await PostAsync(run, InboxKinds.Outcome, string.Create(CultureInfo.InvariantCulture, $"outcome:{call}:{unknown.Seq}"), json =>
         {
             json.WriteString("call", call);
             json.WriteBoolean("done", done);

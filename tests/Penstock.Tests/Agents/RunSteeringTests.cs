@@ -82,6 +82,22 @@ public sealed class RunSteeringTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_call_that_is_made_again_and_is_lost_again_is_asked_about_again()
+    {
+        var run = await _host.RunAsync();
+        var (intent, unknown) = ((JournalKinds.ToolIntent, """{"call":"c1","name":"mail","effect":"once","attempt":1,"key":"k"}"""), (JournalKinds.ToolUnknown, """{"call":"c1","name":"mail","attempt":1,"expiresAt":"2999-01-01T00:00:00Z"}"""));
+        await (await ScriptedOwner.OfAsync(_host, run)).ParkAsync("outcome", intent, unknown);
+        Assert.Equal(202, (await Tell(run, "outcomes/c1", """{"done":false}""")).Status);
+        var told = Assert.Single(await InboxAsync(run));
+        var next = await ScriptedOwner.OfAsync(_host, run);
+        await next.AppendAsync(null, [told.Id], (JournalKinds.OutcomeDecided, told.Body));
+        await next.ParkAsync("outcome", intent, unknown);
+
+        Assert.Equal(202, (await Tell(run, "outcomes/c1", """{"done":true}""")).Status);
+        Assert.Equal(409, (await Tell(run, "outcomes/c1", """{"done":false}""")).Status);
+    }
+
+    [Fact]
     public async Task A_signal_comes_once_by_its_id_and_takes_nobodys_place()
     {
         var run = await _host.RunAsync();
