@@ -115,13 +115,13 @@ public sealed class LongRunTests(ITestOutputHelper output)
         Assert.True(resumed <= TimeSpan.FromSeconds(1), $"The next owner wrote {resumed} after its process was ready.");
     }
 
-    /// <summary>Fifty steps: bytes of each, and the median of the time between two.</summary>
+    /// <summary>Fifty steps: bytes of each, and the time between two that a tenth of them stay below: what else a machine does slows some, growth slows all.</summary>
     private static (double Bytes, double Millis) Window(IReadOnlyList<JournalEntry> journal, JournalEntry[] steps, int from)
     {
         var (first, last) = (steps[from].Seq, steps[from + 50].Seq);
         var bytes = journal.Where(entry => entry.Seq >= first && entry.Seq < last && entry.Kind != "summary").Sum(entry => Encoding.UTF8.GetByteCount(entry.Body)) / 50.0;
         var times = Enumerable.Range(from, 50).Select(step => (steps[step + 1].At - steps[step].At).TotalMilliseconds).Order().ToArray();
-        return (bytes, times[25]);
+        return (bytes, times[5]);
     }
 
     private static async Task<int> ModelCallsAsync(WorkerProcess worker, string id) => (await worker.Api.HeadAsync(id)).GetProperty("modelCalls").GetInt32();

@@ -61,6 +61,7 @@ internal static class Setting
                 }
               },
               "routing": {"retries": 0, "breaker": "off"},
+              "limits": {"requestsPerSecond": 100000, "burst": 100000},
               "agents": {"maxRuns": {{maxRuns}}, "maxRunsPerTenant": {{maxRuns}}{{agents}}}
             }
             """);
