@@ -28,6 +28,9 @@ namespace Penstock;
 /// </summary>
 public static class PenstockSetup
 {
+    /// <summary>The name under which the steps of requests are told to whoever collects spans.</summary>
+    public const string SpanSource = Steps.SourceName;
+
     public static IServiceCollection AddPenstock(this IServiceCollection services, EnvironmentKeys environment)
     {
         services.AddSingleton(environment);

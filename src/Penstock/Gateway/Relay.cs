@@ -34,7 +34,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
         {
-            using var step = Steps.Start("call");
+            using var step = Steps.StartCall(exchange.Attempt);
             stop.Token.ThrowIfCancellationRequested();
             exchange.Attempt.Sent = true;
             await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
@@ -59,7 +59,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         var answer = new AnswerFold();
         try
         {
-            using var step = Steps.Start("call");
+            using var step = Steps.StartCall(exchange.Attempt);
             stop.Token.ThrowIfCancellationRequested();
             exchange.Attempt.Sent = true;
             await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
@@ -85,7 +85,7 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
         try
         {
-            using var step = Steps.Start("call");
+            using var step = Steps.StartCall(exchange.Attempt);
             await CopyAsync(http, exchange, writer, stop);
         }
         catch (Exception e) when (!exchange.Attempt.Booked)

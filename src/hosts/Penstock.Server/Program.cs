@@ -32,6 +32,7 @@ builder.Services.AddStore(environment);
 
 // 3 The store is ours to use, the file is in force, somebody can come in. The order of a request: see ChatPipeline.
 await using var app = builder.Build();
+using var traces = Traces.Start(builder.Configuration);
 if (await app.Services.OpenStoreAsync(environment) is { } trouble) return Refuse(trouble.What, [trouble.Why]);
 
 string? firstKey;

@@ -67,6 +67,7 @@ internal sealed partial class AnswerCache(ICacheStore store, Flights flights, Ca
         var recording = flight.Client.Recording;
         if (recording.Head is not { Status: StatusCodes.Status200OK } head || recording.Whole() is not { Length: <= LargestAnswer } body) return;
 
+        using var step = Steps.Start("keep");
         var now = time.GetUtcNow();
         var answer = new CachedAnswer
         {
