@@ -275,6 +275,7 @@ public abstract class UsageStoreContract : LedgerContract
 
     private static LedgerRow RandomRow(SeededSource source, int number) => Row(source.Pick(Acme, Rival), $"att-{number}") with
     {
+        Request = new RequestId($"req-{source.Below(4)}"),
         Project = new ProjectId(source.Pick("default", "search")),
         Key = new KeyId($"key-{source.Below(3)}"),
         At = RandomTime(source),
@@ -316,6 +317,7 @@ public abstract class UsageStoreContract : LedgerContract
             Provider = source.OneIn(4) ? "anthropic" : null,
             EndUser = source.OneIn(4) ? source.Pick("anna", "nobody") : null,
             Conversation = source.OneIn(6) ? source.Pick("", "c1") : null,
+            Request = source.OneIn(6) ? new RequestId($"req-{source.Below(5)}") : null,
             GroupBy = source.Pick(Enum.GetValues<UsageGrouping>()),
         };
     }
@@ -327,7 +329,8 @@ public abstract class UsageStoreContract : LedgerContract
         && (query.Model is null || row.Model == query.Model)
         && (query.Provider is null || row.Provider == query.Provider)
         && (query.EndUser is null || row.EndUser == query.EndUser)
-        && (query.Conversation is null || row.Conversation == query.Conversation);
+        && (query.Conversation is null || row.Conversation == query.Conversation)
+        && (query.Request is null || row.Request == query.Request);
 
     private static Dictionary<string, UsageSum> GroupsOf(List<LedgerRow> rows, UsageGrouping grouping) => grouping == UsageGrouping.None
         ? []

@@ -13,7 +13,7 @@ internal sealed class SqliteUsageStore(SqliteDatabase database) : IUsageStore
         WHERE tenant = $tenant AND at >= $from AND at < $to AND kind > 0
           AND ($key IS NULL OR key_id = $key) AND ($project IS NULL OR project = $project)
           AND ($model IS NULL OR model = $model) AND ($provider IS NULL OR provider = $provider)
-          AND ($endUser IS NULL OR end_user = $endUser) AND ($conversation IS NULL OR conversation = $conversation)
+          AND ($endUser IS NULL OR end_user = $endUser) AND ($conversation IS NULL OR conversation = $conversation) AND ($request IS NULL OR request = $request)
         ORDER BY at DESC, kind DESC, number DESC LIMIT $limit
         """;
 

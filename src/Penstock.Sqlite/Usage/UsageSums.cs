@@ -56,7 +56,7 @@ internal static class UsageSums
         WHERE tenant = $tenant AND at >= $from AND at < $to AND kind > 0
           AND ($key IS NULL OR key_id = $key) AND ($project IS NULL OR project = $project)
           AND ($model IS NULL OR model = $model) AND ($provider IS NULL OR provider = $provider)
-          AND ($endUser IS NULL OR end_user = $endUser) AND ($conversation IS NULL OR conversation = $conversation)
+          AND ($endUser IS NULL OR end_user = $endUser) AND ($conversation IS NULL OR conversation = $conversation) AND ($request IS NULL OR request = $request)
         """;
 
     public static UsageReport Report(Session session, TenantId tenant, UsageQuery query)
@@ -90,7 +90,7 @@ internal static class UsageSums
     /// <summary>The rollups that know the query's filters and groups; null where only entries do. A missing end user and an empty one are one rollup.</summary>
     private static Facet? FacetOf(UsageQuery query)
     {
-        if (query.Conversation is not null || query.GroupBy == UsageGrouping.Conversation || query.EndUser is "") return null;
+        if (query.Conversation is not null || query.Request is not null || query.GroupBy == UsageGrouping.Conversation || query.EndUser is "") return null;
         var combined = query.Key is not null || query.Project is not null || query.Model is not null || query.Provider is not null;
         var whole = query.GroupBy is UsageGrouping.None or UsageGrouping.Day;
         if (query.EndUser is null && query.GroupBy != UsageGrouping.User) return combined || !whole ? Facet.Combination : Facet.Tenant;
@@ -182,7 +182,8 @@ internal static class UsageSums
         .Set("$model", query.Model)
         .Set("$provider", query.Provider)
         .Set("$endUser", query.EndUser)
-        .Set("$conversation", query.Conversation);
+        .Set("$conversation", query.Conversation)
+        .Set("$request", query.Request?.Value);
 
     private static string ReadName(Statement row, UsageGrouping grouping) => grouping == UsageGrouping.Day
         ? DateTimeOffset.UnixEpoch.AddDays(row.Long(0)).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)

@@ -39,6 +39,10 @@ public sealed record UsageQuery
     public string? Provider { get; init; }
     public string? EndUser { get; init; }
     public string? Conversation { get; init; }
+
+    /// <summary>Every attempt of one request. No rollup knows it: a range around its time makes the search short.</summary>
+    public RequestId? Request { get; init; }
+
     public UsageGrouping GroupBy { get; init; } = UsageGrouping.None;
 }
 

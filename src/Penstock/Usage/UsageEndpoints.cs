@@ -15,7 +15,7 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store, UsageSecti
 
     private static readonly string[] Range = ["from", "to"];
 
-    private static readonly string[] Filters = [.. Range, "key", "project", "model", "provider", "user", "conversation"];
+    private static readonly string[] Filters = [.. Range, "key", "project", "model", "provider", "user", "conversation", "request"];
 
     private static readonly Dictionary<string, UsageGrouping> Groupings = Enum.GetValues<UsageGrouping>().ToDictionary(grouping => grouping.ToString().ToLowerInvariant());
 
@@ -115,6 +115,7 @@ internal sealed class UsageEndpoints(KeyRing ring, IUsageStore store, UsageSecti
         Provider = Text(query, "provider"),
         EndUser = Text(query, "user"),
         Conversation = Text(query, "conversation"),
+        Request = Text(query, "request") is { } request ? new RequestId(request) : null,
         GroupBy = Grouping(Text(query, "groupBy")),
     };
 

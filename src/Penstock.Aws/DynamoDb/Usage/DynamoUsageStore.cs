@@ -57,7 +57,7 @@ internal sealed class DynamoUsageStore(RollupReader rollups, AttemptRows attempt
         var (from, to) = (query.From.ToUnixTimeMilliseconds(), query.To.ToUnixTimeMilliseconds());
         var combined = query.Key is not null || query.Project is not null || query.Model is not null || query.Provider is not null;
         var byUser = query.EndUser is not null || query.GroupBy == UsageGrouping.User;
-        var known = query.Conversation is null && query.GroupBy != UsageGrouping.Conversation && query.EndUser is not "" && !(byUser && combined)
+        var known = query.Conversation is null && query.Request is null && query.GroupBy != UsageGrouping.Conversation && query.EndUser is not "" && !(byUser && combined)
             && (query.EndUser is null || query.GroupBy is UsageGrouping.None or UsageGrouping.Day or UsageGrouping.User);
         if (known) return Tiles.Over(from, to, query.GroupBy == UsageGrouping.Day ? Grain.Day : Grain.Month);
         return from < to ? [new Tile(null, from, to)] : [];
@@ -99,7 +99,8 @@ internal sealed class DynamoUsageStore(RollupReader rollups, AttemptRows attempt
         && (query.Model is null || row.Model == query.Model)
         && (query.Provider is null || row.Provider == query.Provider)
         && (query.EndUser is null || row.EndUser == query.EndUser)
-        && (query.Conversation is null || row.Conversation == query.Conversation);
+        && (query.Conversation is null || row.Conversation == query.Conversation)
+        && (query.Request is null || row.Request == query.Request);
 
     private static bool Matches(Item item, UsageQuery query) =>
         (query.Key is null || item.Text("key") == query.Key.Value.Value)
