@@ -64,6 +64,40 @@ mutation 'keys: an error repeats what was sent' src/Penstock/Keys/KeyRing.cs 's/
 mutation 'sweeper: expires nothing' src/Penstock/Budgets/HoldSweeper.cs 's/var settled = await store\.ExpireAsync(.*);/var settled = 0;/' $ends '-class *CrashTests'
 mutation 'kill: booked a little later, from memory' src/Penstock/Gateway/Attempts.cs 's/await Holds\.SettleAsync(row, timeout\.Token);/_ = Task.Run(async () => { await Task.Delay(200); await Holds.SettleAsync(row, default); });/' $ends '-class *CrashTests'
 
+# Routing: circuits, fallbacks, choices.
+health='-class *TargetHealthTests'
+mutation 'routing: a circuit opens one failure late' src/Penstock/Gateway/Routing/TargetHealth.cs 's/_failures >= options()\.FailuresToOpen/_failures > options().FailuresToOpen/' $unit "$health"
+mutation 'routing: half of the calls may fail for ever' src/Penstock/Gateway/Routing/TargetHealth.cs 's/&& _verdicts\.Tell &&/\&\& !_verdicts.Tell \&\&/' $unit "$health"
+mutation 'routing: old failures count' src/Penstock/Gateway/Routing/Verdicts.cs 's/ || at - oldest\.At > Longest//' $unit "$health"
+mutation 'routing: an open circuit lets all probe' src/Penstock/Gateway/Routing/TargetHealth.cs 's/if (_probe is not null && !ownKey)/if (_probe is null \&\& ownKey)/' $unit "$health"
+mutation 'routing: retries without a budget' src/Penstock/Gateway/Routing/TargetHealth.cs 's/_budget--;//' $unit "$health"
+mutation 'routing: auto ends with its small tier' src/Penstock/Gateway/Planner.cs 's/choice is not null && choice\.Tier != Selection\.Standard/choice is not null \&\& choice.Tier == Selection.Standard/' $unit '-class *Selecting.SelectionTests'
+mutation 'routing: a stand-in is not named' src/Penstock/Gateway/Routing/Plan.cs 's/{ Instead = tier }/{ Instead = null }/' $unit '-class *Selecting.SelectionTests'
+
+# Keys of the callers' own.
+own='-class *OwnKeyFallbackTests'
+mutation 'own key: a fallback that the platform pays' src/Penstock/Gateway/Routing/Walk.cs 's/!before\.Out && !before\.Target\.MayGiveWayTo(/!before.Out \&\& before.Out \&\& !before.Target.MayGiveWayTo(/' $unit "$own"
+mutation 'own key: a second choice that the platform pays' src/Penstock/Gateway/Routing/Router.cs 's/targets\.Where(behind\.MayGiveWayTo)/targets.Where(_ => behind is not null)/' $unit "$own"
+mutation 'own key: shown to the next tier'"'"'s provider' src/Penstock/Gateway/Routing/Router.cs 's/var first = behind is null ? targets\[0\]\.Provider : .*;/var first = targets[0].Provider;/' $unit "$own"
+mutation 'own key: opens under another name' src/Penstock/Keys/SealedProviderKey.cs 's/\[name\.Tenant\.Value, name\.Key?\.Value ?? "", name\.Provider\]/[name.Provider]/' $unit '-class *ProviderKeysTests'
+mutation 'own key: the platform pays where none opens' src/Penstock/Keys/MasterKeys.cs 's/ ?? throw Unopened(key);/;/' $unit '-class *StoredKeyTests'
+
+# Tokens.
+tokens='-class *TokensTests'
+mutation 'jwt: any algorithm that is known' src/Penstock/Keys/Jwt/Tokens.cs 's/ || !issuer\.Rules\.Algorithms\.Contains(algorithm\.Name))/)/' $unit "$tokens"
+mutation 'jwt: a signature is not looked at' src/Penstock/Keys/Jwt/Tokens.cs 's/if (!key\.Verify(.*)) continue;/if (token.Signature.IsEmpty) continue;/' $unit "$tokens"
+mutation 'jwt: no audience is any audience' src/Penstock/Keys/Jwt/TokenClaims.cs 's/issuer\.Audiences\.Count > 0 || audience is not null/issuer.Audiences.Count > 0 \&\& audience is not null/' $unit "$tokens"
+mutation 'jwt: known tokens outlive their time' src/Penstock/Keys/Jwt/Tokens.cs 's/time\.GetUtcNow() < known\.Until && //' $unit "$tokens"
+mutation 'jwt: times without an end' src/Penstock/Keys/Jwt/TokenClaims.cs 's/LastSecond = 253_402_214_399/LastSecond = 253_402_300_799/' $unit "$tokens"
+mutation 'jwt: scopes of admins by name' src/Penstock/Keys/Jwt/TokenClaims.cs 's/scopes |= own & ~Issuer\.NeverImplied/scopes |= own/' $unit "$tokens"
+
+# Guard rules.
+guards='-class *GuardTests'
+mutation 'guards: names of a client'"'"'s own are skipped' src/Penstock/Gateway/Guarding/TextWalk.cs 's/or "input" or "variables" or "fields" when/or "input" when/' $unit "$guards"
+mutation 'guards: the name of a speaker is skipped' src/Penstock/Gateway/Guarding/TextWalk.cs 's/IsSpeaker(parent))$/parent.ValueKind == JsonValueKind.Array)/' $unit "$guards"
+mutation 'guards: a match at the end of a piece gets out' src/Penstock/Guards/GuardScan.cs 's/ || (!window\.Final && length == window\.Symbols\.Length) ? / ? /' $unit '-class *GuardStreamTests'
+mutation 'guards: escapes hide a match' src/Penstock/Guards/ArgumentsScan.cs 's/if (Unescape(raw) is { } meant)/if (Unescape(raw) is { } meant \&\& meant == 0)/' $unit "$guards"
+
 wanted=()
 for argument in "$@"; do
   case $argument in

@@ -148,12 +148,12 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
 
     /// <summary>A whole answer; where we chose its tier, one that stands the check of its task.</summary>
     private async Task<Fetched> FetchAsync(HttpContext http, Passage passage, Exchange exchange) =>
-        await Veto.CheckAsync(await relay.FetchAsync(http, exchange), planner.Selection, choice => FetchAgainAsync(http, passage, exchange.Sent.Call, choice));
+        await Veto.CheckAsync(await relay.FetchAsync(http, exchange), planner.Selection, (choice, behind) => FetchAgainAsync(http, passage, exchange.Sent.Call, choice, behind));
 
     /// <summary>Steps 4 and 6 to 8 for a call that another tier has answered badly.</summary>
-    private async Task<Fetched> FetchAgainAsync(HttpContext http, Passage passage, ChatCall call, Choice choice)
+    private async Task<Fetched> FetchAgainAsync(HttpContext http, Passage passage, ChatCall call, Choice choice, Target behind)
     {
-        var journey = Route(http, passage.Caller, call, choice);
+        var journey = Route(http, passage.Caller, call, choice, behind);
         using var walk = failover.Start(journey.Plan, target => Planner.Objection(target, call));
         Fetched? answer = null;
         var first = await ReserveAsync(http, passage, journey, call, await walk.NextAsync(pause => pause, http.RequestAborted), walk.Alone);
@@ -185,10 +185,10 @@ internal sealed class ChatPipeline(Admission admission, Planner planner, AnswerC
     /// <summary>A call we made ourselves has no body, and all its text is the client's.</summary>
     private static long SizeOf(ChatCall call) => call.Body.Length > 0 ? call.Body.Length : call.Messages.Sum(message => message.Parts.Sum(part => part is TextPart text ? (long)text.Text.Length : 0));
 
-    private Journey Route(HttpContext http, Caller caller, ChatCall call, Choice? choice)
+    private Journey Route(HttpContext http, Caller caller, ChatCall call, Choice? choice, Target? behind = null)
     {
         using var step = Steps.Start("route");
-        var plan = planner.PlanFor(http, caller, call, choice);
+        var plan = planner.PlanFor(http, caller, call, choice, behind);
         var origin = new CallOrigin(RequestScope.Of(http), caller, RequestEdge.RouteOf(http), Router.Chat, call.Model, call.Stream, Conversation(http, call), call.EndUser) { Template = call.Template?.ToString(), Choice = choice };
         return new Journey(origin, plan, attempts.Start(origin, plan.First, plan.Decision));
     }

@@ -20,9 +20,31 @@ internal sealed class Planner(Router router, SelectionSection selection)
         return Selecting.Selection.Choose(call, RequestEdge.RouteOf(http), task, Selection);
     }
 
-    /// <summary>The targets of the plan begin with one that the call can cross to; throws what the first objects to where there is none.</summary>
-    public Plan PlanFor(HttpContext http, Caller caller, ChatCall call, Choice? choice) =>
-        router.Plan(choice?.Tier ?? call.Model, Router.Chat, caller, Router.OwnKeyOf(http.Request.Headers), call.Model).For(target => Objection(target, call));
+    /// <summary>
+    /// The targets of the plan begin with one that the call can cross to; throws what the first objects to where there is none. Where we chose a small tier, the
+    /// standard one comes behind it: that nobody of our own choice answers is no reason for the client to get nothing.
+    /// </summary>
+    /// <param name="behind">The target that answered badly, where another choice is made for it.</param>
+    public Plan PlanFor(HttpContext http, Caller caller, ChatCall call, Choice? choice, Target? behind = null)
+    {
+        var ownKey = Router.OwnKeyOf(http.Request.Headers);
+        var plan = router.Plan(choice?.Tier ?? call.Model, Router.Chat, caller, ownKey, call.Model, behind);
+        if (choice is not null && choice.Tier != Selection.Standard && choice.Tier != Selection.Reasoning) plan = Backed(plan);
+        return plan.For(target => Objection(target, call));
+
+        Plan Backed(Plan chosen)
+        {
+            try
+            {
+                return chosen.Then(router.Plan(Selection.Standard, Router.Chat, caller, ownKey, call.Model, chosen.First), Selection.Standard);
+            }
+            catch (RefusedException)
+            {
+                // The key may not use the standard tier, or nothing of it is configured: the chosen one stands alone.
+                return chosen;
+            }
+        }
+    }
 
     /// <summary>What the target cannot take of the call; null where it can take all.</summary>
     public static Refusal? Objection(Target target, ChatCall call) => target.Provider.Objects(new ProviderCall(call, target.Model, target.Cap(call.MaxOutputTokens), default));

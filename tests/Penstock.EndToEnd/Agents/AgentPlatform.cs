@@ -54,7 +54,7 @@ public partial class AgentPlatform : IAsyncLifetime
         {
             try
             {
-                if (Server.Running) await Server.StopAsync();
+                await Server.CloseAsync();
                 NoErrors(Server);
             }
             finally

@@ -75,7 +75,7 @@ public sealed class GoldenPlatform : IAsyncLifetime
         {
             try
             {
-                if (Server.Running) await Server.StopAsync();
+                await Server.CloseAsync();
                 Assert.DoesNotContain(Server.Log, line => line.Level is "Error" or "Critical");
             }
             finally

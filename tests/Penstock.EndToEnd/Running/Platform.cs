@@ -35,8 +35,8 @@ public class Platform : IAsyncLifetime
         {
             try
             {
-                // A server that cannot stop in order, or that met a bug of its own, fails the class.
-                if (Server.Running) await Server.StopAsync();
+                // A server that ended by itself, that cannot stop in order, or that met a bug of its own, fails the class.
+                await Server.CloseAsync();
                 var bugs = Server.Log.Where(line => line.Level is "Error" or "Critical" && !Expected(line)).Select(line => $"{line.Message}: {line.Exception}").ToArray();
                 if (bugs.Length > 0) Assert.Fail($"The server logged {bugs.Length} errors, such as\n{string.Join('\n', bugs.Take(3))}");
             }

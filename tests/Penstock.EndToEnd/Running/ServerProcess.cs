@@ -24,6 +24,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     private readonly StringBuilder _errors = new();
     private readonly TaskCompletionSource<Uri> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly bool _ownsFolder;
+    private bool _told;
 
     private ServerProcess(ServerOptions options)
     {
@@ -89,8 +90,24 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         return (server._process.ExitCode, server.ErrorText, server.Output);
     }
 
+    /// <summary>Stops it where no test did; fails, with its exit code and its last words, where it ended without being told to.</summary>
+    public async Task CloseAsync()
+    {
+        const int Shown = 20;
+        if (Running)
+        {
+            await StopAsync();
+            return;
+        }
+
+        if (_told) return;
+        await _reading;
+        Assert.Fail($"The server ended by itself with {_process.ExitCode}. Its last words:\n{string.Join('\n', Output.TakeLast(Shown))}\n{ErrorText}");
+    }
+
     public void Terminate()
     {
+        _told = true;
         if (Signal(_process.Id, SigTerm) != 0) throw new InvalidOperationException($"SIGTERM to {_process.Id}: errno {Marshal.GetLastPInvokeError()}.");
     }
 
@@ -111,6 +128,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>As a power cut would.</summary>
     public async Task KillAsync()
     {
+        _told = true;
         _process.Kill();
         await _process.WaitForExitAsync(Wait.Token);
         await _reading;

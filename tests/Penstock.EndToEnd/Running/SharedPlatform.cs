@@ -53,7 +53,7 @@ public class SharedPlatform : IAsyncLifetime
         foreach (var admin in _admins) admin.Dispose();
         foreach (var server in _servers)
         {
-            if (server.Running) await server.StopAsync();
+            await server.CloseAsync();
             await server.DisposeAsync();
         }
 

@@ -64,6 +64,10 @@ internal sealed class TextWalk(GuardRules rules, GuardTally tally, JsonEdits edi
         {
             Walk(value, look);
         }
+        else if (name == "name" && value.ValueKind == JsonValueKind.String && IsSpeaker(parent))
+        {
+            Apply(value);
+        }
         else if (!skip.Contains(name) && !(name == "data" && IsEncoded(parent)))
         {
             WalkNamed(name, value);
@@ -78,10 +82,14 @@ internal sealed class TextWalk(GuardRules rules, GuardTally tally, JsonEdits edi
 
     private static Look LookAt(string name, JsonElement value) => name switch
     {
-        "arguments" or "metadata" or "input" when value.ValueKind == JsonValueKind.Object => Look.Values,
+        "arguments" or "metadata" or "input" or "variables" or "fields" when value.ValueKind == JsonValueKind.Object => Look.Values,
         "tools" or "functions" or "response_format" or "responseFormat" or "output_format" or "output_config" => Look.Descriptions,
         _ => Look.Texts,
     };
+
+    /// <summary>Who speaks is a text of the client's; a tool's name is what it is called by.</summary>
+    private static bool IsSpeaker(JsonElement parent) =>
+        parent.TryGetProperty("role", out var role) && role.ValueKind == JsonValueKind.String && !role.ValueEquals("tool") && !role.ValueEquals("function");
 
     /// <summary>Of pictures, sound and sealed reasoning. The data of a document may as well be its text.</summary>
     private static bool IsEncoded(JsonElement parent) =>

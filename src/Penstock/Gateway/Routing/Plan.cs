@@ -39,12 +39,24 @@ internal sealed record Plan(IReadOnlyList<Target> Targets, string? Decision = nu
         Refusal? first = null;
         for (var i = 0; i < Targets.Count; i++)
         {
-            if (objects(Targets[i]) is not { } objection) return i == 0 ? this : new Plan([.. Targets.Skip(i)], $"fallback from {Targets[0].Name}: {first!.Code}");
+            var before = Targets.Take(i).ToArray();
+            if (!before.All(target => target.MayGiveWayTo(Targets[i]))) continue;
+            if (objects(Targets[i]) is not { } objection)
+                return i == 0 ? this : new Plan([.. Targets.Skip(i).Where(rest => before.All(target => target.MayGiveWayTo(rest)))], Fallback(Targets[0], Targets[i], first!.Code));
             first ??= objection;
         }
 
         throw new RefusedException(first!);
     }
+
+    /// <summary>With the targets of <paramref name="other"/>, a tier's, behind its own: they answer where none of its own does.</summary>
+    public Plan Then(Plan other, string tier) => this with { Targets = [.. Targets, .. other.Targets.Where(target => !Targets.Any(own => own.Name == target.Name)).Select(target => target with { Instead = tier })] };
+
+    /// <summary>Says that <paramref name="target"/> answers because <paramref name="first"/> does not.</summary>
+    public static string Fallback(Target first, Target target, string why) => $"fallback from {first.Name}: {why}{Standing(target)}";
+
+    /// <summary>Such as <c> > standard</c>, for a target of a tier that stands in for the chosen one.</summary>
+    public static string Standing(Target target) => target.Instead is { } tier ? $" > {tier}" : "";
 
     private static Plan Weighted(IReadOnlyList<Target> targets, Chance chance)
     {

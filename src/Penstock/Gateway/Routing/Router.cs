@@ -26,13 +26,16 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
     /// <summary>Throws 404 for a name that leads nowhere, 403 for one the key may not use, 400 for a model of another mode.</summary>
     /// <param name="ownKey">The provider's key that the caller sent; null for those that are stored for them, else the platform's.</param>
     /// <param name="asked">The name that the client gave, where it left the choice to us; its key has to allow that one.</param>
-    public Plan Plan(string name, string mode, Caller caller, string? ownKey = null, string? asked = null)
+    /// <param name="behind">The target in whose place it is asked; null for the first. Throws 403 where none may take its place.</param>
+    public Plan Plan(string name, string mode, Caller caller, string? ownKey = null, string? asked = null, Target? behind = null)
     {
         asked ??= name;
         var table = section.Current;
         var route = Find(table, name);
         IReadOnlyList<Target> targets = Allowed(asked, Targets(table, route, mode), caller);
-        targets = ownKey is null ? [.. targets.Select(target => WithStoredKey(table, target, caller))] : WithOwnKey(table, targets, name, ownKey);
+        targets = ownKey is null ? [.. targets.Select(target => WithStoredKey(table, target, caller))] : WithOwnKey(table, targets, name, ownKey, behind);
+        if (behind is not null) targets = [.. targets.Where(behind.MayGiveWayTo)];
+        if (targets.Count == 0) throw OnlyOwnKey(name, behind!);
         return Routing.Plan.Of(route.Strategy, targets, chance);
     }
 
@@ -158,9 +161,9 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
     }
 
     /// <summary>The caller's key goes to the provider of the first target and to no other.</summary>
-    private static Target[] WithOwnKey(RoutingTable table, IReadOnlyList<Target> targets, string name, string ownKey)
+    private static Target[] WithOwnKey(RoutingTable table, IReadOnlyList<Target> targets, string name, string ownKey, Target? behind)
     {
-        var first = targets[0].Provider;
+        var first = behind is null ? targets[0].Provider : table.Providers[behind.Provider.Name];
         if (first.Dialect == Dialect.Native) throw new RefusedException(Refusal.Invalid(OwnKeyHeader, $"'{OwnKeyHeader}' was sent, and model '{name}' runs in this process and takes no key. Leave the header out."));
         var provider = table.WithKey(first.Name, ownKey);
         return [.. targets.Where(target => target.Provider == first).Select(target => target with { Provider = provider, OwnKey = true })];
@@ -185,6 +188,9 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         if (OpenAiName().IsMatch(model)) return "openai";
         return model.StartsWith("claude-", StringComparison.Ordinal) ? "anthropic" : null;
     }
+
+    private static RefusedException OnlyOwnKey(string name, Target paid) =>
+        new(new Refusal(RefusalKind.Forbidden, "own_key_only", $"The call is paid with the caller's own key at '{paid.Provider.Name}', and '{name}' has no target that it may go on to."));
 
     private static RefusedException Unknown(string name) =>
         new(new Refusal(RefusalKind.NotFound, "model_not_found", $"There is no model '{name}'. GET /v1/models lists what there is; 'provider/model' names any other.") { Field = "model" });

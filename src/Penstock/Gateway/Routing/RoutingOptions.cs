@@ -26,6 +26,9 @@ internal sealed record RoutingOptions
     /// <summary>Failures in a row at which a target's circuit opens; default 5.</summary>
     public int FailuresToOpen { get; init; } = 5;
 
+    /// <summary>Share of failures among a target's newest 20 calls, none of more than a minute ago, at which its circuit opens too; default 0.5, 1 leaves it to the failures in a row.</summary>
+    public double ShareToOpen { get; init; } = 0.5;
+
     /// <summary>How long an opened circuit lets nothing pass before one call probes it, doubled with each probe that fails; default 10 s.</summary>
     public TimeSpan Open { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -50,7 +53,7 @@ internal sealed record RoutingOptions
             () =>
             {
                 section.AllowOnly(
-                    "retries", "retryBudgetPercent", "backoffSeconds", "longestWaitSeconds", "retryWithinSeconds", "breaker", "failuresToOpen", "openSeconds", "longestOpenSeconds",
+                    "retries", "retryBudgetPercent", "backoffSeconds", "longestWaitSeconds", "retryWithinSeconds", "breaker", "failuresToOpen", "failurePercentToOpen", "openSeconds", "longestOpenSeconds",
                     "longestCoolDownSeconds", "quotaCoolDownSeconds", "keyCoolDownSeconds");
                 return null;
             },
@@ -64,6 +67,7 @@ internal sealed record RoutingOptions
             RetryWithin = Seconds("retryWithinSeconds", 0, 3600) ?? options.RetryWithin,
             Breaker = file.Try(() => section.Optional("breaker")?.OneOf("on", "off"), null) != "off",
             FailuresToOpen = file.Try(() => section.Optional("failuresToOpen")?.Whole(1, 1000), null) ?? options.FailuresToOpen,
+            ShareToOpen = file.Try(() => section.Optional("failurePercentToOpen")?.Number(1, 100) / 100, null) ?? options.ShareToOpen,
             Open = Seconds("openSeconds", 0.01, 3600) ?? options.Open,
             LongestOpen = Seconds("longestOpenSeconds", 0.01, 86_400) ?? options.LongestOpen,
             LongestCoolDown = Seconds("longestCoolDownSeconds", 0, 86_400) ?? options.LongestCoolDown,

@@ -21,6 +21,15 @@ internal sealed record Target(IChatProvider Provider, string Model, int? MaxOutp
     /// <summary>That key is stored here; else it came with the call.</summary>
     public bool StoredKey { get; init; }
 
+    /// <summary>The tier it is of, where another was chosen and this one answers in its place; else null.</summary>
+    public string? Instead { get; init; }
+
+    /// <summary>
+    /// Whether that one may be asked where this one does not answer. Who brings their own key has said who pays: nobody whom the platform would pay comes behind
+    /// it, and a key that came with the call goes to no other provider. What runs in this process bills nobody.
+    /// </summary>
+    public bool MayGiveWayTo(Target other) => !OwnKey || other.Provider.Dialect == Dialect.Native || (other.OwnKey && (StoredKey || other.Provider.Name == Provider.Name));
+
     public int? Cap(int? asked) => asked is { } tokens && MaxOutputTokens is { } cap ? Math.Min(tokens, cap) : asked ?? MaxOutputTokens;
 }
 

@@ -11,7 +11,7 @@ internal enum TargetState
     /// <summary>One call passes, and what becomes of it decides for all.</summary>
     HalfOpen,
 
-    /// <summary>It failed too often in a row; no call passes.</summary>
+    /// <summary>It failed too often, in a row or of its newest calls; no call passes.</summary>
     Open,
 
     /// <summary>It asked for time, its quota is spent or our key was refused; no call passes.</summary>
@@ -52,6 +52,7 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
     private static readonly TimeSpan WhileProbed = TimeSpan.FromSeconds(1);
 
     private readonly Lock _lock = new();
+    private readonly Verdicts _verdicts = new();
     private readonly long _born = time.GetTimestamp();
     private DateTimeOffset _since = time.GetUtcNow();
     private TargetCall? _probe;
@@ -67,6 +68,7 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
     private int _probesFailed;
     private int _limited;
     private int _inFlight;
+    private bool _share;
 
     public TargetName Name { get; } = name;
 
@@ -150,7 +152,7 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
             var cooling = _cooled is not null && now < _coolUntil;
             var state = cooling ? TargetState.Cooling : _opened is null ? TargetState.Closed : now < _openUntil ? TargetState.Open : TargetState.HalfOpen;
             TimeSpan? left = cooling ? _coolUntil - now : state == TargetState.Open ? _openUntil - now : null;
-            return new TargetSight(Name, state, _since, cooling ? _cooled!.Code : _opened?.Code, Math.Max(_failures, _limited), left is { } until ? time.GetUtcNow() + until : null, _firstByte, _budget, _inFlight, _lastFault);
+            return new TargetSight(Name, state, _since, cooling ? _cooled!.Code : _opened?.Code, Math.Max(_share ? _verdicts.Failed : _failures, _limited), left is { } until ? time.GetUtcNow() + until : null, _firstByte, _budget, _inFlight, _lastFault);
         }
     }
 
@@ -173,7 +175,12 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
         lock (_lock)
         {
             if (_probe == call) Close();
-            if (_opened is null) (_failures, _probesFailed) = (0, 0);
+            if (_opened is null)
+            {
+                (_failures, _probesFailed) = (0, 0);
+                _verdicts.Add(Now, failed: false);
+            }
+
             _limited = 0;
             _budget = Math.Min(MostBudget, _budget + options().RetryShare);
         }
@@ -232,8 +239,17 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
 
     private void Count(TargetCall call, Cause cause)
     {
-        if (++_failures >= options().FailuresToOpen || _probe == call) Open(call, cause);
+        if (_opened is null) _verdicts.Add(Now, failed: true);
+        _failures++;
+        var inRow = _failures >= options().FailuresToOpen;
+        if (!inRow && _probe != call && !FailsTooOften()) return;
+        // Until it closes again, it failed as it did when it opened.
+        _share = _opened is null ? !inRow : _share;
+        Open(call, cause);
     }
+
+    /// <summary>A target that fails every other call hardly ever fails many in a row.</summary>
+    private bool FailsTooOften() => _opened is null && options().ShareToOpen < 1 && _verdicts.Tell && _verdicts.Failed >= options().ShareToOpen * Verdicts.Most;
 
     private void Open(TargetCall call, Cause cause)
     {
@@ -247,7 +263,8 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
 
     private void Close()
     {
-        (_probe, _opened, _failures, _probesFailed, _limited) = (null, null, 0, 0, 0);
+        (_probe, _opened, _failures, _probesFailed, _limited, _share) = (null, null, 0, 0, 0, false);
+        _verdicts.Clear();
         _since = time.GetUtcNow();
     }
 
@@ -267,9 +284,11 @@ internal sealed class TargetHealth(TargetName name, bool known, Func<RoutingOpti
     private TargetClosed Opened(Cause cause, TimeSpan wait) => new(
         cause.Kind == RefusalKind.Limited
             ? new Refusal(RefusalKind.Limited, cause.Code, $"Target '{Name}' refused {_limited} calls in a row; it is called again in {Text(wait)} s.") { RetryAfter = wait }
-            : new Refusal(RefusalKind.Unavailable, "target_unavailable", $"Target '{Name}' failed {_failures} times in a row, last with {cause.Code}; it is called again in {Text(wait)} s.") { RetryAfter = wait },
+            : new Refusal(RefusalKind.Unavailable, "target_unavailable", $"Target '{Name}' failed {Often()}, last with {cause.Code}; it is called again in {Text(wait)} s.") { RetryAfter = wait },
         wait,
         Passes: false);
+
+    private string Often() => _share ? $"{_verdicts.Failed} of its last {Verdicts.Most} calls" : $"{_failures} times in a row";
 
     private static string Text(TimeSpan wait) => wait.TotalSeconds.ToString("0.#", CultureInfo.InvariantCulture);
 

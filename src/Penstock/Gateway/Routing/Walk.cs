@@ -44,11 +44,14 @@ internal sealed class Walk : IDisposable
     public Walk(Plan plan, Func<Target, Refusal?> objects, RoutingOptions options, Chance chance, TimeProvider time)
     {
         (_plan, _objects, _options, _chance, _time, _began) = (plan, objects, options, chance, time, time.GetTimestamp());
-        _stops = [.. plan.Targets.Select(target => new Stop(target)).OrderBy(stop => stop.Target.Health.Rests)];
+        // How the platform's own calls fare says nothing of who brings their own key.
+        _stops = [.. plan.Targets.Select(target => new Stop(target)).OrderBy(stop => !stop.Target.OwnKey && stop.Target.Health.Rests)];
+        for (var i = 1; i < _stops.Length; i++) _stops[i].Out = _stops.Take(i).Any(before => !before.Out && !before.Target.MayGiveWayTo(_stops[i].Target));
+        Alone = _stops.Count(stop => !stop.Out) == 1;
     }
 
     /// <summary>Whether there is nobody else to answer.</summary>
-    public bool Alone => _plan.Targets.Count == 1;
+    public bool Alone { get; }
 
     /// <summary>The next target that may be called. Throws the most useful refusal where there is none.</summary>
     /// <param name="wait">Lets the given time pass.</param>
@@ -131,10 +134,10 @@ internal sealed class Walk : IDisposable
 
     private string? Decision(Stop stop)
     {
-        if (stop.Calls > 1) return $"retry {stop.Calls - 1}: {stop.Refusal!.Code}";
+        if (stop.Calls > 1) return $"retry {stop.Calls - 1}: {stop.Refusal!.Code}{Plan.Standing(stop.Target)}";
         if (stop.Target == _plan.First) return _plan.Decision;
         var why = _stops.First(other => other.Target == _plan.First).Refusal?.Code ?? "provider_rate_limited";
-        return $"fallback from {_plan.First.Name}: {why}";
+        return Plan.Fallback(_plan.First, stop.Target, why);
     }
 
     private void Fail(TargetFailedException failed)

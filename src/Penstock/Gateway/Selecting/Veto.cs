@@ -1,3 +1,4 @@
+using Penstock.Gateway.Routing;
 using Penstock.Gateway.Wire;
 using Penstock.Kernel;
 
@@ -12,18 +13,18 @@ internal sealed record Fetched(Exchange Exchange, ProviderFrame Frame, Receipt R
 /// </summary>
 internal static class Veto
 {
-    /// <param name="again">Asks for the same under another choice.</param>
-    public static async Task<Fetched> CheckAsync(Fetched first, SelectionOptions options, Func<Choice, Task<Fetched>> again)
+    /// <param name="again">Asks for the same under another choice, in the place of the target that answered.</param>
+    public static async Task<Fetched> CheckAsync(Fetched first, SelectionOptions options, Func<Choice, Target, Task<Fetched>> again)
     {
         var exchange = first.Exchange;
-        if (exchange.Origin.Choice is not { } choice || choice.Tier == options.Standard || options.Tasks.GetValueOrDefault(choice.Task)?.Check is not { } check) return first;
+        if (exchange.Origin.Choice is not { } choice || choice.Tier == options.Standard || exchange.Target.Instead is not null || options.Tasks.GetValueOrDefault(choice.Task)?.Check is not { } check) return first;
         if (QualityCheck.Problem(check, exchange.Sent.Call, new AnswerFold().Add(first.Frame)) is not { } problem) return first;
 
         // The answer that goes out is no longer the one this attempt got: it is nobody's to be given again under its name.
         exchange.Attempt.Filtered = true;
         try
         {
-            var second = await again(new Choice(options.Standard, choice.Task, $"{choice.Reason}; vetoed, {problem} > {options.Standard}"));
+            var second = await again(new Choice(options.Standard, choice.Task, $"{choice.Reason}; vetoed, {problem} > {options.Standard}"), exchange.Target);
             return second with { Receipt = second.Receipt with { Cost = first.Receipt.Cost + second.Receipt.Cost } };
         }
         catch (RefusedException)

@@ -56,6 +56,51 @@ public sealed class GuardTests : IAsyncLifetime
         foreach (var digits in new[] { Card, "4111-1111", "4111111111111111" }) Assert.DoesNotContain(digits, seen.ToString(), StringComparison.Ordinal);
     }
 
+    /// <summary>A client's own maps may have any names, also such as are ids and settings elsewhere.</summary>
+    [Theory]
+    [InlineData("name")]
+    [InlineData("url")]
+    [InlineData("detail")]
+    [InlineData("tools")]
+    public async Task A_template_s_variable_is_looked_at_whatever_its_name(string name)
+    {
+        var source = $"---\nname: greet\nuse-case: chat\nowner: a\nversion: 1\nmodel: gpt-4o-mini\ndescription: x\nvariables:\n  - name: {name}\n    required: true\n---\nBe brief.\n\n=== user ===\n\nHello {{{{{name}}}}}\n";
+        var pushed = await _host.PostAsync("/v1/prompts", JsonSerializer.Serialize(new Dictionary<string, string> { ["source"] = source, ["label"] = "production" }));
+        Assert.True(pushed.Status == 201, pushed.Body);
+
+        var answer = await _host.PostAsync("/v1/complete", $$"""{"template": "greet", "variables": {"{{name}}": "{{Card}}"} }""", await KeyAsync(Masks));
+
+        Assert.True(answer.Status == 200, answer.Body);
+        Assert.Equal("Hello [CARD]", _host.Script.Calls.Single().Call.Messages[^1].Text());
+    }
+
+    [Fact]
+    public async Task The_name_of_a_speaker_is_a_text_and_that_of_a_tool_is_not()
+    {
+        var key = await KeyAsync(Masks);
+
+        var answer = await _host.PostAsync("/v1/chat/completions", """
+            {"model": "gpt-4o-mini", "messages": [{"role": "user", "name": "bob@example.com", "content": "hi"},
+             {"role": "assistant", "content": null, "tool_calls": [{"id": "a", "type": "function", "function": {"name": "send_to_bob@example.com", "arguments": "{}"}}]},
+             {"role": "tool", "tool_call_id": "a", "name": "send_to_bob@example.com", "content": "ok"}]}
+            """, key);
+
+        Assert.True(answer.Status == 200, answer.Body);
+        Assert.Equal("email=1", answer.Headers["x-penstock-guards"]);
+        Assert.Equal("[EMAIL]", _host.Script.Calls.Single().Call.Messages[0].Name);
+    }
+
+    [Fact]
+    public async Task A_field_to_extract_is_looked_at_whatever_its_name()
+    {
+        _host.Script.Chat = (_, _) => Frames.Of(new ProviderFrame(null, default, [new TextDelta(0, """{"name": "x"}"""), new Finished(0, FinishReason.Stop)], Last: true));
+
+        var answer = await _host.PostAsync("/v1/extract", $$"""{"text": "x", "fields": {"name": "Whose card is {{Card}}?"} }""", await KeyAsync(Masks));
+
+        Assert.True(answer.Status == 200, answer.Body);
+        Assert.Contains("Whose card is [CARD]?", _host.Script.Calls.Single().Call.ResponseFormat!.Schema, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("/v1/chat/completions", "\"code\":\"guard_blocked\"")]
     [InlineData("/v1/messages", "\"type\":\"invalid_request_error\"")]

@@ -108,7 +108,7 @@ public sealed class RetryTests : IAsyncLifetime
     [Fact]
     public async Task However_many_ask_a_target_that_always_fails_is_asked_again_no_more_than_its_budget_allows()
     {
-        await using var host = await StartAsync("""{"failuresToOpen": 1000}""");
+        await using var host = await StartAsync("""{"failuresToOpen": 1000, "failurePercentToOpen": 100}""");
         host.Script.Chat = (_, _) => Frames.Then(new ProviderException(ProviderFault.Broken, "no", 500));
         for (var i = 0; i < 20; i++) Assert.Equal(502, (await InTimeAsync(host.ChatAsync())).Status);
 

@@ -36,6 +36,75 @@ public sealed class TargetHealthTests
     }
 
     [Fact]
+    public void Half_of_the_last_twenty_open_it_though_never_two_fail_in_a_row()
+    {
+        for (var i = 0; i < 9; i++) FailAndSucceed();
+        Succeed();
+        Assert.Equal(TargetState.Closed, _target.Look().State);
+
+        Fail(ProviderFault.Broken);
+
+        Assert.Equal((TargetState.Open, 10), (_target.Look().State, _target.Look().Failures));
+        Assert.Contains("failed 10 of its last 20 calls", _target.TryEnter().Closed!.Refusal.Message, StringComparison.Ordinal);
+        // What was before is forgotten with the circuit that closes.
+        _time.Advance(TimeSpan.FromSeconds(10));
+        Succeed();
+        FailAndSucceed();
+        Assert.Equal((TargetState.Closed, 0), (_target.Look().State, _target.Look().Failures));
+    }
+
+    [Fact]
+    public void Fewer_older_and_other_failures_are_no_share_that_opens_it()
+    {
+        for (var i = 0; i < 200; i++)
+        {
+            Fail(ProviderFault.Broken);
+            Succeed();
+            Succeed();
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(61));
+        for (var i = 0; i < 200; i++)
+        {
+            FailAndSucceed();
+            _time.Advance(TimeSpan.FromSeconds(7));
+        }
+
+        for (var i = 0; i < 200; i++)
+        {
+            Fail(ProviderFault.Limited, 429);
+            Fail(ProviderFault.Rejected, 400);
+            Succeed();
+        }
+
+        Assert.Equal(TargetState.Closed, _target.Look().State);
+        _options = _options with { ShareToOpen = 1 };
+        for (var i = 0; i < 200; i++) FailAndSucceed();
+        Assert.Equal(TargetState.Closed, _target.Look().State);
+    }
+
+    /// <summary>An upstream that fails every other call by chance: the circuit opens, and soon.</summary>
+    [Theory]
+    [InlineData(0.5, 1, 60)]
+    [InlineData(0.1, 0, 1000)]
+    public void An_upstream_that_fails_by_chance_opens_it_where_that_is_often(double share, int opens, int within)
+    {
+        for (var seed = 0; seed < 20; seed++)
+        {
+            var (chance, target) = (new SeededSource((ulong)seed), new TargetHealth(new TargetName("openai", "gpt-4.1"), known: true, () => _options, _time));
+            var calls = 0;
+            while (calls++ < within && target.TryEnter().Call is { } call)
+            {
+                if (chance.Below(1000) < share * 1000) Fail(call, ProviderFault.Broken, 500, null);
+                else call.Succeeded();
+                call.Dispose();
+            }
+
+            Assert.Equal(opens, target.Look().State == TargetState.Open ? 1 : 0);
+        }
+    }
+
+    [Fact]
     public void A_target_that_is_only_busy_opens_after_many_refusals_in_a_row_and_says_so()
     {
         for (var i = 0; i < 19; i++) Fail(ProviderFault.Limited, 429);
@@ -241,6 +310,12 @@ public sealed class TargetHealthTests
     {
         for (var i = 0; i < 5; i++) Fail(ProviderFault.Broken);
         Assert.Equal(TargetState.Open, _target.Look().State);
+    }
+
+    private void FailAndSucceed()
+    {
+        Fail(ProviderFault.Broken);
+        Succeed();
     }
 
     private void Succeed()

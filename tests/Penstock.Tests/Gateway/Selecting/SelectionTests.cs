@@ -142,6 +142,54 @@ public sealed class SelectionTests
         Assert.Equal(2, (await host.RowsAsync()).Count);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Where_nobody_of_the_small_tier_answers_standard_does_and_the_decision_says_so(bool stream)
+    {
+        await using var host = await GatewayHost.StartAsync();
+        host.Script.Chat = (call, _) => call.Model == "gpt-4.1-mini" ? Frames.Then(new ProviderException(ProviderFault.Broken, "down")) : Answer("I cannot do that.");
+
+        var answer = await host.ChatAsync("auto", stream, prompt: "Summarise: the water turbine");
+
+        const string Decision = "auto > fast (task summarise by its first words); fallback from openai/gpt-4.1-mini: provider_failed > standard";
+        Assert.Equal((200, "gpt-4.1", Decision), (answer.Status, answer.Headers["x-penstock-model"], answer.Headers["x-penstock-route"]));
+        // What standard says is not checked, and so not asked for again.
+        Assert.Equal(["gpt-4.1-mini", "gpt-4.1"], host.Script.Calls.Select(call => call.Model));
+        Assert.Contains(await host.RowsAsync(), row => row.Decision == Decision && row.Model == "gpt-4.1" && row.RequestedModel == "auto");
+    }
+
+    [Fact]
+    public async Task A_small_tier_whose_circuits_are_open_is_passed_over_for_standard()
+    {
+        await using var host = await GatewayHost.StartAsync(config: """{"routing": {"retries": 0}}""");
+        host.Script.Chat = (call, _) => call.Model == "gpt-4.1-mini" ? Frames.Then(new ProviderException(ProviderFault.Broken, "down")) : Answer("The water turbine turns.");
+        for (var i = 0; i < 5; i++) Assert.Equal(502, (await host.ChatAsync("fast")).Status);
+        Assert.Equal(503, (await host.ChatAsync("fast")).Status);
+        var before = host.Script.Calls.Count;
+
+        var answer = await host.ChatAsync("auto", prompt: "Summarise: the water turbine");
+
+        Assert.Equal((200, "auto > fast (task summarise by its first words); fallback from openai/gpt-4.1-mini: target_unavailable > standard"), (answer.Status, answer.Headers["x-penstock-route"]));
+        Assert.Equal(before + 1, host.Script.Calls.Count);
+        // A client that named the tier gets that tier.
+        Assert.Equal(503, (await host.ChatAsync("fast")).Status);
+    }
+
+    [Fact]
+    public async Task Where_standard_may_not_be_used_or_fails_too_the_client_hears_of_it()
+    {
+        await using var host = await GatewayHost.StartAsync(config: """{"selection": {"standard": "nowhere"}}""");
+        host.Script.Chat = (_, _) => Frames.Then(new ProviderException(ProviderFault.Broken, "down"));
+        Assert.Equal(502, (await host.ChatAsync("auto", prompt: "Summarise this")).Status);
+        Assert.Single(host.Script.Calls);
+
+        await using var other = await GatewayHost.StartAsync();
+        other.Script.Chat = host.Script.Chat;
+        Assert.Equal(502, (await other.ChatAsync("auto", prompt: "Summarise this")).Status);
+        Assert.Equal(2, other.Script.Calls.Count);
+    }
+
     [Fact]
     public async Task Rules_are_configured_and_a_key_needs_the_name_it_asks_for()
     {

@@ -165,6 +165,21 @@ public sealed class TokensTests : IAsyncLifetime
         await RefusedAsync(token, "expired");
     }
 
+    [Theory]
+    [InlineData("exp", "253402300799")]
+    [InlineData("exp", "253402300770.5")]
+    [InlineData("exp", "1e300")]
+    [InlineData("exp", "-1")]
+    [InlineData("iat", "253402300799")]
+    [InlineData("iat", "0")]
+    [InlineData("nbf", "253402300799")]
+    public async Task A_time_at_the_end_of_all_time_is_refused_as_any_other(string claim, string time)
+    {
+        var payload = Claims.Access(_issuer.Url, Now, "\"nbf\": 1");
+
+        await RefusedAsync(_key.Sign(System.Text.RegularExpressions.Regex.Replace(payload, $"\"{claim}\": [0-9]+", $"\"{claim}\": {time}")), "'");
+    }
+
     [Fact]
     public async Task A_token_may_live_for_fifteen_minutes_unless_its_issuer_is_allowed_more()
     {
