@@ -243,11 +243,11 @@ public sealed class RunFaultTests(Emulator emulator) : IAsyncLifetime
         Assert.Empty(await _plain.JournalAsync(Acme, Id, 0, 1_000, Ct));
         Assert.Equal(121, await CountAsync());
         Assert.True(await _plain.CreateAsync(Run, first, Ct));
-        await _plain.SweepAsync(Now, Now, Ct);
+        await _plain.SweepAsync(Now, Now, null, Ct);
         Assert.Equal(121 + 122, await CountAsync());
 
         using var tomorrow = Emulator.Connect(_options, ahead: TimeSpan.FromHours(25));
-        await new DynamoRunStore(tomorrow).SweepAsync(Now, Now, Ct);
+        await new DynamoRunStore(tomorrow).SweepAsync(Now, Now, null, Ct);
 
         Assert.Equal(122, await CountAsync());
         Assert.Equal(first, await _plain.JournalAsync(Acme, Id, 0, 1_000, Ct));
@@ -263,12 +263,12 @@ public sealed class RunFaultTests(Emulator emulator) : IAsyncLifetime
         var batches = 0;
         using var dying = Emulator.Connect(_options, new FaultyHttp(operation => operation == "BatchWriteItem" && ++batches > 1 ? Fault.Throttled : null));
 
-        await Assert.ThrowsAsync<DynamoBusyException>(() => new DynamoRunStore(dying).SweepAsync(DateTimeOffset.UnixEpoch, Now.AddDays(1), Ct));
+        await Assert.ThrowsAsync<DynamoBusyException>(() => new DynamoRunStore(dying).SweepAsync(DateTimeOffset.UnixEpoch, Now.AddDays(1), null, Ct));
 
         Assert.Null(await _plain.GetAsync(Acme, Id, Ct));
         Assert.Empty(await _plain.ListAsync(Acme, new RunQuery { Limit = 10 }, Ct));
         Assert.False(await _plain.RedriveAsync(Acme, Id, Now, Ct));
-        Assert.Equal(1, await _plain.SweepAsync(DateTimeOffset.UnixEpoch, Now.AddDays(1), Ct));
+        Assert.Equal(1, await _plain.SweepAsync(DateTimeOffset.UnixEpoch, Now.AddDays(1), null, Ct));
         Assert.Equal(0, await CountAsync());
     }
 

@@ -80,7 +80,7 @@ internal sealed class DyingRunStore(IRunStore inner, int boundary, int runs, str
 
     public Task<int> ReleaseAllAsync(CancellationToken ct) => inner.ReleaseAllAsync(ct);
 
-    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct) => inner.SweepAsync(chunksBefore, endedBefore, ct);
+    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct) => inner.SweepAsync(chunksBefore, endedBefore, removing, ct);
 
     private async Task<T> AtBoundaryAsync<T>(RunId run, Func<Task<T>> write)
     {

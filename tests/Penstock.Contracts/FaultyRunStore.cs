@@ -98,8 +98,8 @@ public sealed class FaultyRunStore(IRunStore inner, ulong seed, StoreFaults faul
 
     public Task<int> ReleaseAllAsync(CancellationToken ct) => CallAsync("ReleaseAll", default, default, () => inner.ReleaseAllAsync(ct), ct);
 
-    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct) =>
-        CallAsync("Sweep", default, default, () => inner.SweepAsync(chunksBefore, endedBefore, ct), ct);
+    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct) =>
+        CallAsync("Sweep", default, default, () => inner.SweepAsync(chunksBefore, endedBefore, removing, ct), ct);
 
     private async Task<T> CallAsync<T>(string call, TenantId tenant, RunId run, Func<Task<T>> inside, CancellationToken ct)
     {

@@ -54,6 +54,22 @@ public abstract partial class RunStoreContract
     }
 
     [Fact]
+    public async Task As_many_chunks_as_one_write_takes_are_written_and_of_more_none_is()
+    {
+        var owned = await OwnAsync("run_1");
+        RunChunk[] chunks = [.. Enumerable.Range(1, RunChunk.MostAtOnce + 1).Select(i => new RunChunk(1, i, Now, "{}"))];
+        var large = new RunChunk(2, 1, Now, new string('x', RunChunk.LargestBodies / 10 + 1));
+
+        await Assert.ThrowsAsync<ArgumentException>(() => _store.AddChunksAsync(Acme, owned.Id, 1, chunks, Ct));
+        await Assert.ThrowsAsync<ArgumentException>(() => _store.AddChunksAsync(Acme, owned.Id, 1, [.. Enumerable.Range(1, 10).Select(i => large with { Sub = i })], Ct));
+        Assert.Empty(await ChunksAsync(owned, 0, 0, 100));
+
+        Assert.True(await _store.AddChunksAsync(Acme, owned.Id, 1, chunks[1..], Ct));
+        Assert.True(await _store.AddChunksAsync(Acme, owned.Id, 1, [.. Enumerable.Range(1, 9).Select(i => large with { Sub = i })], Ct));
+        Assert.Equal(RunChunk.MostAtOnce, (await ChunksAsync(owned, 0, 0, 1)).Count);
+    }
+
+    [Fact]
     public async Task Hostile_chunks_come_back_as_they_went_in()
     {
         var owned = await OwnAsync("run_1");
@@ -137,7 +153,7 @@ public abstract partial class RunStoreContract
         var theirs = await _store.AcquireAsync(await CreateAsync(Run("run_2") with { Tenant = Rival }), "w1", false, Ct);
         await _store.AddChunksAsync(Rival, theirs!.Id, 1, chunks, Ct);
 
-        Assert.Equal(0, await _store.SweepAsync(Now.AddMinutes(20), Now.AddDays(-90), Ct));
+        Assert.Equal(0, await _store.SweepAsync(Now.AddMinutes(20), Now.AddDays(-90), null, Ct));
 
         Assert.Equal(chunks[19..], await ChunksAsync(owned, 0, 0, 1));
         Assert.Equal(chunks[19..], await ChunksAsync(theirs, 0, 0, 1));
@@ -158,8 +174,8 @@ public abstract partial class RunStoreContract
         var open = await CreateAsync(Run("open") with { CreatedAt = Now.AddYears(-1), Status = RunStatus.Waiting, WakeAt = Now.AddYears(-1) });
         var (journal, inbox, chunks) = (await JournalAsync(young), await _store.InboxAsync(Acme, young.Id, Ct), await ChunksAsync(young, 0, 0, 10));
 
-        Assert.Equal(3, await _store.SweepAsync(Now.AddYears(-1), Now, Ct));
-        Assert.Equal(0, await _store.SweepAsync(Now.AddYears(-1), Now, Ct));
+        Assert.Equal(3, await _store.SweepAsync(Now.AddYears(-1), Now, null, Ct));
+        Assert.Equal(0, await _store.SweepAsync(Now.AddYears(-1), Now, null, Ct));
 
         foreach (var gone in new[] { old, dead, theirs })
         {
@@ -182,10 +198,29 @@ public abstract partial class RunStoreContract
     }
 
     [Fact]
+    public async Task Each_run_is_told_of_before_it_goes_and_stays_where_that_fails()
+    {
+        await EndedAsync("old", Now.AddMilliseconds(-2));
+        await EndedAsync("old", Now.AddMilliseconds(-1), tenant: Rival);
+        await EndedAsync("young", Now);
+        var told = new List<string>();
+
+        await Assert.ThrowsAsync<IOException>(() => _store.SweepAsync(Now, Now, (_, _, _) => throw new IOException("away"), Ct));
+        var kept = await _store.SweepAsync(Now, Now, (tenant, run, _) =>
+        {
+            told.Add($"{tenant}/{run}");
+            return Task.CompletedTask;
+        }, Ct);
+
+        Assert.Equal(2, kept);
+        Assert.Equal([$"{Acme}/old", $"{Rival}/old"], told.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task The_id_of_a_run_that_was_swept_begins_anew()
     {
         await EndedAsync("run_1", Now.AddDays(-1));
-        await _store.SweepAsync(Now, Now, Ct);
+        await _store.SweepAsync(Now, Now, null, Ct);
 
         var run = await OwnAsync("run_1");
 
@@ -199,9 +234,9 @@ public abstract partial class RunStoreContract
     {
         for (var i = 0; i < 60; i++) await CreateAsync(Run($"run_{i:00}") with { Status = RunStatus.Completed, EndedAt = Now.AddDays(-i), WakeAt = null }, 3);
         var owned = await OwnAsync("owned");
-        await _store.AddChunksAsync(Acme, owned.Id, 1, [.. Enumerable.Range(1, 1_500).Select(i => new RunChunk(1, i, Now, "{}"))], Ct);
+        foreach (var some in Enumerable.Range(1, 1_500).Chunk(RunChunk.MostAtOnce)) await _store.AddChunksAsync(Acme, owned.Id, 1, [.. some.Select(i => new RunChunk(1, i, Now, "{}"))], Ct);
 
-        Assert.Equal(50, await _store.SweepAsync(Now.AddMinutes(1), Now.AddDays(-9), Ct));
+        Assert.Equal(50, await _store.SweepAsync(Now.AddMinutes(1), Now.AddDays(-9), null, Ct));
 
         Assert.Equal(11, (await _store.ListAsync(Acme, new RunQuery { Limit = 100 }, Ct)).Count);
         Assert.Empty(await ChunksAsync(owned, 0, 0, 10));

@@ -67,14 +67,18 @@ internal sealed class SqliteRunStore(SqliteDatabase database) : IRunStore
     public Task<IReadOnlyList<InboxItem>> InboxAsync(TenantId tenant, RunId run, CancellationToken ct) =>
         database.ReadAsync<IReadOnlyList<InboxItem>>(session => InboxRows.Read(session, tenant, run), ct);
 
-    public Task<bool> AddChunksAsync(TenantId tenant, RunId run, long epoch, IReadOnlyList<RunChunk> chunks, CancellationToken ct) => database.WriteAsync(
-        session =>
-        {
-            if (RunHeads.NextOfOwner(session, tenant, run, epoch) is null) return false;
-            ChunkRows.Insert(session, tenant, run, chunks);
-            return true;
-        },
-        ct);
+    public Task<bool> AddChunksAsync(TenantId tenant, RunId run, long epoch, IReadOnlyList<RunChunk> chunks, CancellationToken ct)
+    {
+        RunChunk.Check(chunks);
+        return database.WriteAsync(
+            session =>
+            {
+                if (RunHeads.NextOfOwner(session, tenant, run, epoch) is null) return false;
+                ChunkRows.Insert(session, tenant, run, chunks);
+                return true;
+            },
+            ct);
+    }
 
     public Task<IReadOnlyList<RunChunk>> ChunksAsync(TenantId tenant, RunId run, long afterSeq, int afterSub, long toSeq, int limit, CancellationToken ct) =>
         database.ReadAsync<IReadOnlyList<RunChunk>>(session => ChunkRows.Read(session, tenant, run, (afterSeq, afterSub), toSeq, limit), ct);
@@ -85,14 +89,19 @@ internal sealed class SqliteRunStore(SqliteDatabase database) : IRunStore
     public Task<int> ReleaseAllAsync(CancellationToken ct) => database.WriteAsync(RunHeads.ReleaseAll, ct);
 
     /// <summary>A bounded piece at a time, so that other writes are not kept waiting.</summary>
-    public async Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct)
+    public async Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct)
     {
         while (await database.WriteAsync(session => ChunkRows.DeleteBefore(session, chunksBefore, SweptAtOnce), ct) == SweptAtOnce)
         {
         }
 
         var swept = 0;
-        while (await database.WriteAsync(session => SweepOne(session, endedBefore), ct)) swept++;
+        while (await database.ReadAsync(session => RunRows.FirstEnded(session, endedBefore), ct) is var (tenant, run))
+        {
+            if (removing is not null) await removing(tenant, run, ct);
+            if (await database.WriteAsync(session => Sweep(session, tenant, run, endedBefore), ct)) swept++;
+        }
+
         return swept;
     }
 
@@ -116,10 +125,10 @@ internal sealed class SqliteRunStore(SqliteDatabase database) : IRunStore
             && append.Folded.All(id => InboxRows.IsFolded(session, append.Tenant, append.Run, id) is true);
     }
 
-    /// <summary>False where none is left.</summary>
-    private static bool SweepOne(Session session, DateTimeOffset before)
+    /// <summary>False where somebody sent it on meanwhile.</summary>
+    private static bool Sweep(Session session, TenantId tenant, RunId run, DateTimeOffset before)
     {
-        if (RunRows.FirstEnded(session, before) is not (var tenant, var run)) return false;
+        if (RunRows.Find(session, tenant, run) is not { EndedAt: { } ended } || ended >= before) return false;
         RunHeads.Delete(session, tenant, run);
         JournalRows.Delete(session, tenant, run);
         InboxRows.Delete(session, tenant, run);

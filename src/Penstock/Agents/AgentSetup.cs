@@ -1,6 +1,8 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Penstock.Agents.Socket;
+using Penstock.Blobs;
 using Penstock.Configuration;
 
 namespace Penstock.Agents;
@@ -33,10 +35,12 @@ internal static class AgentSetup
     /// <summary>What carries runs on.</summary>
     private static void AddMachine(this IServiceCollection services)
     {
+        services.AddSingleton(provider => new RunBodies(provider.GetService<IBlobStore>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<RunBodies>>()));
         services.AddSingleton<RunRequests>();
         services.AddSingleton<RunCallers>();
         services.AddSingleton<RunMemory>();
         services.AddSingleton<ChildRuns>();
+        services.AddSingleton<ToolOutcomes>();
         services.AddSingleton<ToolCalls>();
         services.AddSingleton<ToolStep>();
         services.AddSingleton<ModelStep>();

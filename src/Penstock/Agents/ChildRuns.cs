@@ -7,7 +7,7 @@ using Penstock.Tools;
 namespace Penstock.Agents;
 
 /// <summary>Runs that a run starts: each under its parent's envelope, named after the call that asked for it, so that no crash makes two of one.</summary>
-internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals signals, TimeProvider time)
+internal sealed class ChildRuns(IRunStore store, RunBodies bodies, AgentCatalog agents, RunSignals signals, TimeProvider time)
 {
     /// <summary>How often a parent looks after its children by itself; they tell it when they end.</summary>
     public static readonly TimeSpan Look = TimeSpan.FromSeconds(30);
@@ -35,7 +35,7 @@ internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals
 
             if (!child.Ended) continue;
             var last = (await store.JournalAsync(child.Tenant, child.Id, child.NextSeq - 1, 1, ct))[0];
-            using var ended = JsonDocument.Parse(last.Body);
+            using var ended = JsonDocument.Parse((await bodies.WholeAsync(child, last, ct)).Body);
             await run.Journal.AppendAsync([Drafts.ChildEnded(call, child, ended.RootElement)]);
         }
     }
@@ -89,12 +89,22 @@ internal sealed class ChildRuns(IRunStore store, AgentCatalog agents, RunSignals
             EndUser = run.Record.EndUser,
             Parent = run.Record.Id,
             Path = $"{run.Record.Path}/{id}",
-            Limit = agent.Limits.Usd < run.Record.Limit ? agent.Limits.Usd : run.Record.Limit,
+            Limit = ShareOf(run) is var share && agent.Limits.Usd < share ? agent.Limits.Usd : share,
             CreatedAt = now,
             WakeAt = now,
         };
         await store.CreateAsync(child, [.. First(run, agent, arguments, now)], ct);
         signals.Wanted(id);
+    }
+
+    /// <summary>
+    /// What is left of the parent's envelope, parted among those that wait for a run: a call that sets no size holds all that its envelope has, and those beside
+    /// it would have none.
+    /// </summary>
+    private static Money ShareOf(OwnedRun run)
+    {
+        var left = run.Record.Limit - run.State.Cost;
+        return left <= Money.Zero ? Money.Zero : new Money(left.NanoDollars / run.State.Calls.Count(call => call.Phase == ToolPhase.AwaitsChild));
     }
 
     /// <summary>It may search in what its parent was given.</summary>

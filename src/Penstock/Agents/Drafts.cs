@@ -11,16 +11,21 @@ using Penstock.Tools;
 namespace Penstock.Agents;
 
 /// <summary>An entry that is not written yet: the journal gives it its number and its time.</summary>
-internal readonly record struct Draft(string Kind, string Body);
+/// <param name="Body">As it is written.</param>
+internal readonly record struct Draft(string Kind, string Body)
+{
+    /// <summary>The body with what was too large for the journal; null where nothing was.</summary>
+    public string? Whole { get; init; }
+}
 
 /// <summary>Entries as <see cref="JournalKinds"/> describes them.</summary>
 internal static class Drafts
 {
-    /// <summary>Longest text of a tool's answer that is journaled, in UTF-16 units; what is longer is cut, and says so.</summary>
-    private const int LongestOutput = 60_000;
+    /// <summary>Longest arguments of a call that are journaled, in UTF-16 units; what is longer is cut, and says so.</summary>
+    private const int LongestArguments = 200_000;
 
-    /// <summary>Longest text of a model's answer that is journaled, in UTF-16 units.</summary>
-    private const int LongestAnswer = 200_000;
+    /// <summary>UTF-8 bytes of an answer's entry without its text.</summary>
+    private const int MostBeside = JournalEntry.LargestBody - 50_000;
 
     private const int LongestMessage = 4_000;
 
@@ -32,10 +37,18 @@ internal static class Drafts
         if (summarises) json.WriteString("purpose", "summary");
     });
 
-    public static Draft ModelResult(long op, ModelAnswer answer) => Fitted(LongestAnswer, longest => Of(JournalKinds.ModelResult, json =>
+    /// <summary>Arguments are cut until the calls fit; the text is whole.</summary>
+    public static Draft ModelResult(long op, ModelAnswer answer)
+    {
+        var longest = LongestArguments;
+        while (Encoding.UTF8.GetByteCount(ModelResult(op, answer, "", longest).Body) > MostBeside && longest >= 100) longest /= 2;
+        return ModelResult(op, answer, answer.Text, longest);
+    }
+
+    private static Draft ModelResult(long op, ModelAnswer answer, string text, int longest) => Of(JournalKinds.ModelResult, json =>
     {
         json.WriteNumber("op", op);
-        json.WriteString("text", Cut(answer.Text, longest));
+        json.WriteString("text", text);
         json.WriteStartArray("calls");
         foreach (var call in answer.Calls)
         {
@@ -50,15 +63,15 @@ internal static class Drafts
         Parts(json, answer.Thought);
         json.WriteString("finish", answer.Finish);
         Answered(json, answer);
-    }));
+    });
 
-    public static Draft Summary(long op, long to, ModelAnswer answer) => Fitted(LongestOutput, longest => Of(JournalKinds.Summary, json =>
+    public static Draft Summary(long op, long to, ModelAnswer answer) => Of(JournalKinds.Summary, json =>
     {
         json.WriteNumber("op", op);
         json.WriteNumber("to", to);
-        json.WriteString("text", Cut(answer.Text, longest));
+        json.WriteString("text", answer.Text);
         Answered(json, answer);
-    }));
+    });
 
     public static Draft ModelFailed(long op, int attempt, Refusal refusal, bool retry) => Of(JournalKinds.ModelFailed, json =>
     {
@@ -83,13 +96,13 @@ internal static class Drafts
         json.WriteString("key", key);
     });
 
-    public static Draft ToolResult(ToolTurn call, string output, Money cost, TimeSpan latency) => Fitted(LongestOutput, longest => Of(JournalKinds.ToolResult, json =>
+    public static Draft ToolResult(ToolTurn call, string output, Money cost, TimeSpan latency) => Of(JournalKinds.ToolResult, json =>
     {
         Call(json, call);
-        json.WriteString("output", Cut(output, longest));
+        json.WriteString("output", output);
         json.WriteNumber("cost", cost.Usd);
         json.WriteNumber("latencyMs", Math.Round(latency.TotalMilliseconds, 1));
-    }));
+    });
 
     public static Draft ToolFailed(ToolTurn call, string code, string message, bool retry) => Of(JournalKinds.ToolFailed, json =>
     {
@@ -98,11 +111,22 @@ internal static class Drafts
         Failure(json, code, message, retry);
     });
 
-    public static Draft ToolUnknown(ToolTurn call, DateTimeOffset expiresAt) => Of(JournalKinds.ToolUnknown, json =>
+    /// <param name="reconcile">Why the tool could not say; null where it was not asked, or could.</param>
+    public static Draft ToolUnknown(ToolTurn call, DateTimeOffset expiresAt, string? reconcile = null) => Of(JournalKinds.ToolUnknown, json =>
     {
         Call(json, call);
         json.WriteNumber("attempt", call.Attempt);
         json.WriteString("expiresAt", expiresAt);
+        RunJson.WriteOptional(json, "reconcile", reconcile);
+    });
+
+    /// <summary>What the tool itself said of its call.</summary>
+    public static Draft Reconciled(ToolTurn call, bool happened, string? output) => Of(JournalKinds.OutcomeDecided, json =>
+    {
+        json.WriteString("call", call.Id);
+        json.WriteBoolean("done", happened);
+        RunJson.WriteOptional(json, "output", output);
+        json.WriteString("by", "reconcile");
     });
 
     public static Draft ApprovalRequested(ToolTurn call, DateTimeOffset expiresAt, bool approveOnExpiry) => Of(JournalKinds.ApprovalRequested, json =>
@@ -140,7 +164,7 @@ internal static class Drafts
         Call(json, call);
         json.WriteString("run", child.Id.Value);
         json.WriteString("status", RunNames.Of(child.Status));
-        if (ended.TryGetProperty("output", out var output)) json.WriteString("output", Cut(output.ValueKind == JsonValueKind.String ? output.GetString()! : output.GetRawText(), LongestOutput));
+        if (ended.TryGetProperty("output", out var output)) json.WriteString("output", output.ValueKind == JsonValueKind.String ? output.GetString()! : output.GetRawText());
         if (ended.TryGetProperty("error", out var error)) json.WriteString("error", error.GetProperty("message").GetString());
         json.WriteNumber("cost", ended.GetProperty("cost").GetDecimal());
     });
@@ -200,17 +224,6 @@ internal static class Drafts
         if (text.Length <= longest) return text;
         var end = char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest;
         return string.Create(CultureInfo.InvariantCulture, $"{text.AsSpan(0, end)}\n[cut here: {text.Length - end} of {text.Length} characters are not shown]");
-    }
-
-    /// <summary>Cuts until the entry is no larger than one may be.</summary>
-    private static Draft Fitted(int longest, Func<int, Draft> make)
-    {
-        while (true)
-        {
-            var draft = make(longest);
-            if (Encoding.UTF8.GetByteCount(draft.Body) <= JournalEntry.LargestBody || longest < 100) return draft;
-            longest /= 2;
-        }
     }
 
     private static void Call(Utf8JsonWriter json, ToolTurn call)

@@ -67,6 +67,7 @@ public interface IRunStore
     Task<IReadOnlyList<InboxItem>> InboxAsync(TenantId tenant, RunId run, CancellationToken ct);
 
     /// <summary>False, and nothing written, where the epoch is another or nobody has the run. A chunk that is there stays as it is. Written before the next entry of the journal is.</summary>
+    /// <exception cref="ArgumentException">They fail <see cref="RunChunk.Check"/>: more could not be written at once, and who reads would pass what is missing.</exception>
     Task<bool> AddChunksAsync(TenantId tenant, RunId run, long epoch, IReadOnlyList<RunChunk> chunks, CancellationToken ct);
 
     /// <summary>In their order, at most <paramref name="limit"/> after the given one, of the entries up to <paramref name="toSeq"/>.</summary>
@@ -83,8 +84,12 @@ public interface IRunStore
     Task<int> ReleaseAllAsync(CancellationToken ct);
 
     /// <summary>Removes chunks older than <paramref name="chunksBefore"/>, and runs that ended before <paramref name="endedBefore"/> with all that is theirs; every tenant's. Returns how many runs.</summary>
-    Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct);
+    /// <param name="removing">Called for each run before it goes: what throws keeps that run, and ends the sweep. A run may be given again.</param>
+    Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct);
 }
+
+/// <summary>Removes what is a run's and stands elsewhere.</summary>
+public delegate Task RunRemoval(TenantId tenant, RunId run, CancellationToken ct);
 
 /// <summary>Which runs to list.</summary>
 public sealed record RunQuery

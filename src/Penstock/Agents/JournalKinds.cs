@@ -17,8 +17,9 @@ namespace Penstock.Agents;
 /// tool.intent         call, name, effect, attempt, key   a tool is about to be called; key is the same for every attempt
 /// tool.result         call, name, output, cost, latencyMs
 /// tool.failed         call, name, attempt, code, message, retry
-/// tool.unknown        call, name, attempt, expiresAt     its worker died during a call of effect 'once': a person says what became of it
-/// outcome.decided     call, done, output?, by, reason?   what they said; not done: it is called again
+/// tool.unknown        call, name, attempt, expiresAt, reconcile?   its worker died during a call of effect 'once': a person says what became of it, where
+///                                                        the tool itself could not; reconcile: why it could not
+/// outcome.decided     call, done, output?, by, reason?   what they said, or the tool itself (by 'reconcile'); not done: it is called again
 /// approval.requested  call, name, arguments, expiresAt
 /// approval.decided    call, approved, by, reason?        by is null where it expired
 /// timer.set           call, until                        a wait that parks the run
@@ -30,6 +31,7 @@ namespace Penstock.Agents;
 /// run.redriven        by
 /// run.ended           status, output?, error?{code, message}, cost, steps
 /// </code>
+/// An <c>output</c> or <c>text</c> that is too large is its beginning here, and <c>blobs: {member: {sha256, bytes}}</c> says where the whole is; <c>cut: member</c> that it is nowhere.
 /// A member with <c>?</c> may be absent. Times are ISO 8601, money is in USD, <c>arguments</c> and <c>output</c> are JSON.
 /// </summary>
 internal static class JournalKinds

@@ -14,6 +14,11 @@ internal sealed class RunChunks(IRunStore store, RunRecord run, long intent, lon
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(150);
     private static readonly TimeSpan WriteTime = TimeSpan.FromSeconds(10);
 
+    /// <summary>Characters of a piece: an answer that comes at once is no larger than a store takes.</summary>
+    private const int LongestText = 10_000;
+
+    private const int MostAtOnce = 40;
+
     private readonly Lock _lock = new();
     private readonly StringBuilder _text = new();
     private readonly List<string> _waiting = [];
@@ -66,10 +71,13 @@ internal sealed class RunChunks(IRunStore store, RunRecord run, long intent, lon
             _waiting.Clear();
         }
 
-        if (chunks.Length == 0) return;
-        using var limit = new CancellationTokenSource(WriteTime, time);
-        if (!await store.AddChunksAsync(run.Tenant, run.Id, run.Epoch, chunks, limit.Token)) throw new FencedException(run.Id);
-        signals.Changed(run.Id);
+        // One write after the other: where one fails there is none behind it, and nothing is missing before what is there.
+        foreach (var some in chunks.Chunk(MostAtOnce))
+        {
+            using var limit = new CancellationTokenSource(WriteTime, time);
+            if (!await store.AddChunksAsync(run.Tenant, run.Id, run.Epoch, some, limit.Token)) throw new FencedException(run.Id);
+            signals.Changed(run.Id);
+        }
     }
 
     private void EndText()
@@ -77,7 +85,14 @@ internal sealed class RunChunks(IRunStore store, RunRecord run, long intent, lon
         if (_text.Length == 0) return;
         var text = _text.ToString();
         _text.Clear();
-        _waiting.Add(Body(json => json.WriteString("text", text)));
+        for (var at = 0; at < text.Length;)
+        {
+            var length = Math.Min(LongestText, text.Length - at);
+            if (length > 1 && char.IsHighSurrogate(text[at + length - 1]) && at + length < text.Length) length--;
+            var piece = text.Substring(at, length);
+            _waiting.Add(Body(json => json.WriteString("text", piece)));
+            at += length;
+        }
     }
 
     private string Body(Action<Utf8JsonWriter> members) => JsonOutput.Of(json =>

@@ -1,13 +1,13 @@
 namespace Penstock.Agents;
 
 /// <summary>Reads runs as events, from the store: any process can, whoever owns the run.</summary>
-internal sealed class RunEvents(IRunStore store, RunSignals signals, TimeProvider time)
+internal sealed class RunEvents(IRunStore store, RunBodies bodies, RunSignals signals, TimeProvider time)
 {
     /// <summary>How often one looks for what other processes wrote.</summary>
     public static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(250);
 
     /// <summary>What comes after <paramref name="after"/>.</summary>
-    public RunReader Open(RunRecord run, RunCursor after) => new(run, after, store, signals, time);
+    public RunReader Open(RunRecord run, RunCursor after) => new(run, after, store, bodies, signals, time);
 
     /// <summary>The run once it has ended; as it stands where that takes longer than <paramref name="atMost"/>, or <paramref name="ct"/> is cancelled.</summary>
     public async Task<RunRecord> AwaitEndAsync(RunRecord run, TimeSpan atMost, CancellationToken ct)
@@ -32,7 +32,7 @@ internal sealed class RunEvents(IRunStore store, RunSignals signals, TimeProvide
 /// <summary>
 /// One watcher's place in a run's events. It holds no more than a page, and reads the next when it is asked for it: a watcher that is slow costs nothing but time.
 /// </summary>
-internal sealed class RunReader(RunRecord run, RunCursor after, IRunStore store, RunSignals signals, TimeProvider time)
+internal sealed class RunReader(RunRecord run, RunCursor after, IRunStore store, RunBodies bodies, RunSignals signals, TimeProvider time)
 {
     private const int MostEntries = 64;
     private const int MostChunks = 256;
@@ -62,6 +62,8 @@ internal sealed class RunReader(RunRecord run, RunCursor after, IRunStore store,
         }
 
         var entries = head.NextSeq - 1 > _at.Seq ? await store.JournalAsync(run.Tenant, run.Id, _at.Seq + 1, _entries, ct) : [];
+        // What the run came to is told whole; of other entries the beginning is.
+        if (entries is [.., { Kind: JournalKinds.Ended } ended]) entries = [.. entries.SkipLast(1), await bodies.WholeAsync(run, ended, ct)];
         var page = Merge(entries, await ChunksAsync(entries, ct));
         if (page.Count > 0)
         {

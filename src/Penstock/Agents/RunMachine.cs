@@ -16,12 +16,11 @@ namespace Penstock.Agents;
 internal sealed class RunMachine(IRunStore store, ModelStep model, ToolStep tools, RunCallers callers, RunEnds ends, TimeProvider time)
 {
     private const int MostUnfit = 2;
-    private const int Page = 1_000;
 
     /// <summary>Returns when the run has ended, or was given back. Throws <see cref="FencedException"/> where another owner has it.</summary>
     public async Task RunAsync(OwnedRun run)
     {
-        await LoadAsync(run.Record, run.State);
+        await run.Journal.LoadAsync();
         if (run.State.Ended) await run.Journal.AppendAsync([Drafts.Redriven(null)]);
         while (true)
         {
@@ -33,17 +32,6 @@ internal sealed class RunMachine(IRunStore store, ModelStep model, ToolStep tool
             }
 
             if (await NextAsync(run)) return;
-        }
-    }
-
-    /// <summary>Folds all of the journal.</summary>
-    public async Task LoadAsync(RunRecord record, RunState state)
-    {
-        while (state.NextSeq < record.NextSeq)
-        {
-            var entries = await store.JournalAsync(record.Tenant, record.Id, state.NextSeq, Page, CancellationToken.None);
-            if (entries.Count == 0) throw new InvalidOperationException($"Run {record.Id} has {record.NextSeq} entries, and entry {state.NextSeq} is missing.");
-            foreach (var entry in entries) state.Apply(entry);
         }
     }
 

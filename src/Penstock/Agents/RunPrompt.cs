@@ -33,7 +33,7 @@ internal static class RunPrompt
     /// <summary>Where the prompt has become too long, the entry before which all is to be summarised; null where it has not, or where nothing can be left out.</summary>
     public static long? CutAt(RunState state)
     {
-        var most = (long)state.Definition.Context.MaxTokens * CharactersOfToken;
+        var most = CharactersOf(state.Definition.Context);
         if (state.Size <= most) return null;
         var kept = 0L;
         long? cut = null;
@@ -48,6 +48,9 @@ internal static class RunPrompt
 
         return null;
     }
+
+    /// <summary>Characters of a prompt that is not too long.</summary>
+    public static int CharactersOf(AgentContext context) => (int)Math.Min(int.MaxValue, (long)context.MaxTokens * CharactersOfToken);
 
     /// <summary>Asks for a summary of what was said before <paramref name="to"/>.</summary>
     public static ChatCall Summary(RunRecord run, RunState state, string model, long to)

@@ -136,4 +136,20 @@ public sealed record InboxItem(string Id, string Kind, DateTimeOffset At, string
 
 /// <summary>A piece of an answer that was still growing: <paramref name="Seq"/> is that of the intent it answers, <paramref name="Sub"/> counts from 1.</summary>
 /// <param name="Body">One JSON object as text.</param>
-public sealed record RunChunk(long Seq, int Sub, DateTimeOffset At, string Body);
+public sealed record RunChunk(long Seq, int Sub, DateTimeOffset At, string Body)
+{
+    /// <summary>In one write.</summary>
+    public const int MostAtOnce = 80;
+
+    /// <summary>UTF-8 bytes of the bodies of one write.</summary>
+    public const int LargestBodies = 3_000_000;
+
+    /// <summary>What every adapter asks first: no more than it can write wholly or not at all.</summary>
+    /// <exception cref="ArgumentException">They are too many, or too large.</exception>
+    public static void Check(IReadOnlyList<RunChunk> chunks)
+    {
+        if (chunks.Count > MostAtOnce) throw new ArgumentException($"{chunks.Count} chunks were given, and {MostAtOnce} are the most.");
+        var bytes = chunks.Sum(chunk => (long)Encoding.UTF8.GetByteCount(chunk.Body));
+        if (bytes > LargestBodies) throw new ArgumentException($"The chunks are {bytes} bytes, and {LargestBodies} are the most.");
+    }
+}

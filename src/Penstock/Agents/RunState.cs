@@ -18,6 +18,9 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
 {
     private const string NoFailure = "";
 
+    /// <summary>Characters of an outcome that the model is always shown.</summary>
+    private const int LeastShown = 60_000;
+
     private readonly List<Said> _said = [];
     private readonly List<Said> _late = [];
     private readonly List<ToolTurn> _calls = [];
@@ -305,7 +308,9 @@ internal sealed class RunState(Func<string, AgentDefinition> read)
     private void SayOutcomes(long seq)
     {
         if (_calls.Exists(call => !call.Failed)) (SameFailure, _lastFailure) = (0, NoFailure);
-        foreach (var call in _calls) Say(seq, ChatRole.Tool, new ToolResultPart(call.Id, [new TextPart(call.Outcome.Length > 0 ? call.Outcome : "(nothing)")], call.Failed));
+        // Of what is large as much as fits into half a prompt, beside the others.
+        var longest = Math.Max(LeastShown, RunPrompt.CharactersOf(Definition.Context) / 2 / _calls.Count);
+        foreach (var call in _calls) Say(seq, ChatRole.Tool, new ToolResultPart(call.Id, [new TextPart(call.Outcome.Length > 0 ? Drafts.Cut(call.Outcome, longest) : "(nothing)")], call.Failed));
         _calls.Clear();
         foreach (var late in _late) Say(late);
         _late.Clear();

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 namespace Penstock.Agents;
 
 /// <summary>Removes what is past its time, at the start and then every <see cref="Every"/>: pieces of growing answers, and runs that ended long ago with all that is theirs.</summary>
-internal sealed partial class RunSweeper(IRunStore store, AgentSection section, TimeProvider time, ILogger<RunSweeper> log) : BackgroundService
+internal sealed partial class RunSweeper(IRunStore store, RunBodies bodies, AgentSection section, TimeProvider time, ILogger<RunSweeper> log) : BackgroundService
 {
     public static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
@@ -19,7 +19,7 @@ internal sealed partial class RunSweeper(IRunStore store, AgentSection section, 
             try
             {
                 var now = time.GetUtcNow();
-                var runs = await store.SweepAsync(now - ChunksKept, now - section.Current.Retention, stoppingToken);
+                var runs = await store.SweepAsync(now - ChunksKept, now - section.Current.Retention, bodies.RemoveAsync, stoppingToken);
                 if (runs > 0) LogSwept(runs, section.Current.Retention.TotalDays);
             }
             catch (Exception e) when (e is not OperationCanceledException)

@@ -135,7 +135,7 @@ internal sealed partial class RunOwner(IRunStore store, RunMachine machine, RunE
     {
         await using var lease = new RunLease(store, record, acquiredAt, section.Current, parts.Signals, parts.Time, log);
         var state = new RunState(AgentCatalog.Read);
-        using var journal = new RunJournal(store, record, state, parts.Signals, parts.Time, log);
+        using var journal = new RunJournal(store, record, state, parts, log);
         // The drain begins when the server is told to stop; the host stops its services later, when the last requests are over.
         using var leaving = CancellationTokenSource.CreateLinkedTokenSource(stopping, parts.Drain.Begun);
         var run = new OwnedRun(record, state, journal, lease) { Caller = null!, Stopping = leaving.Token, Cut = parts.Drain.Cut };
@@ -159,7 +159,7 @@ internal sealed partial class RunOwner(IRunStore store, RunMachine machine, RunE
     {
         try
         {
-            await machine.LoadAsync(run.Record, run.State);
+            await run.Journal.LoadAsync();
         }
         catch (Exception e) when (e is InvalidOperationException or RefusedException)
         {
@@ -183,4 +183,4 @@ internal sealed partial class RunOwner(IRunStore store, RunMachine machine, RunE
 }
 
 /// <summary>What every owned run is made with.</summary>
-internal sealed record RunOwnerParts(AgentCatalog Agents, RunSignals Signals, Drain Drain, IdSource Ids, TimeProvider Time);
+internal sealed record RunOwnerParts(RunBodies Bodies, RunSignals Signals, Drain Drain, IdSource Ids, TimeProvider Time);

@@ -9,7 +9,7 @@ namespace Penstock.Agents;
 /// What clients do with runs. A key sees the runs of its project, and an admin's key those of the tenant; any other run is not found. Nothing here executes a
 /// run: what is asked of one goes to its inbox, and whoever owns it heeds it.
 /// </summary>
-internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks, IdSource ids, TimeProvider time)
+internal sealed class Runs(IRunStore store, RunBodies bodies, RunSignals signals, RunChecks checks, IdSource ids, TimeProvider time)
 {
     /// <summary>Characters; where an agent asked a person, it is their answer.</summary>
     public const int LongestReason = 4_000;
@@ -48,7 +48,8 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
     public async Task<RunTrace> TraceAsync(RunRecord run, CancellationToken ct)
     {
         var trace = new RunTrace();
-        await foreach (var entry in JournalAsync(run, long.MaxValue, ct)) trace.Add(entry);
+        // Of steps a beginning is shown; what the run came to is whole.
+        await foreach (var entry in JournalAsync(run, long.MaxValue, ct)) trace.Add(entry.Kind == JournalKinds.Ended ? await bodies.WholeAsync(run, entry, ct) : entry);
         return trace;
     }
 
@@ -106,6 +107,7 @@ internal sealed class Runs(IRunStore store, RunSignals signals, RunChecks checks
         while (true)
         {
             var made = RunBeginning.Head(new RunId(ids.Next("run_")), caller, run, now) with { NextSeq = first.Count };
+            await bodies.CopyAsync(run, made.Id, first, ct);
             if (!await store.CreateAsync(made, first, ct)) continue;
             signals.Wanted(made.Id);
             return made;

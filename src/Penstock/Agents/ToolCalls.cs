@@ -7,9 +7,8 @@ using Penstock.Tools;
 namespace Penstock.Agents;
 
 /// <summary>One call of a tool in a run: intent, call, outcome, and again where the tool allows that.</summary>
-internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemory memory, TimeProvider time)
+internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemory memory, ToolOutcomes outcomes, TimeProvider time)
 {
-    private static readonly TimeSpan OutcomeTime = TimeSpan.FromDays(3);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     public async Task RunAsync(OwnedRun run, ToolTurn call, OfferedTool tool, CancellationToken ct)
@@ -40,7 +39,7 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
     }
 
     /// <summary>The same for every attempt of a call, by whichever worker.</summary>
-    private static string KeyOf(RunRecord run, ToolTurn call) =>
+    public static string KeyOf(RunRecord run, ToolTurn call) =>
         "call_" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{run.Tenant}\n{run.Id}\n{call.Id}")).AsSpan(0, 16));
 
     private async Task<(string Output, Money Cost)> CallAsync(OwnedRun run, ToolTurn call, OfferedTool tool, CancellationToken ct)
@@ -68,8 +67,9 @@ internal sealed class ToolCalls(RunRequests requests, ToolRunner runner, RunMemo
         var mayHaveActed = refusal.Kind is RefusalKind.ProviderFailed or RefusalKind.ProviderTimedOut or RefusalKind.Broken;
         if (mayHaveActed && tool.Effect == ToolEffect.Once)
         {
-            await run.Journal.AppendAsync([Drafts.ToolUnknown(call, time.GetUtcNow() + OutcomeTime)]);
-            return;
+            await run.Journal.AppendAsync(await outcomes.AskAsync(run, call, tool, ct));
+            if (call.Phase != ToolPhase.Cleared) return;
+            // The tool says that nothing was done: it may be called again as one that does nothing twice.
         }
 
         var again = (refusal.Retryable || mayHaveActed) && tries < tool.Settings.Retries;

@@ -7,22 +7,24 @@ namespace Penstock.Agents;
 /// Carries the calls of a model's answer on, each by itself: one that fails or waits holds up none beside it. What may be called is called at once, up to the
 /// run's limit, with an intent before and an outcome behind it.
 /// </summary>
-internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children, TimeProvider time)
+internal sealed class ToolStep(ToolBox box, ToolCalls calls, ToolOutcomes outcomes, ChildRuns children, TimeProvider time)
 {
     /// <summary>A wait longer than this gives the run back meanwhile.</summary>
     private static readonly TimeSpan LongestHeldWait = TimeSpan.FromSeconds(10);
-
-    private static readonly TimeSpan OutcomeTime = TimeSpan.FromDays(3);
 
     public async Task RunAsync(OwnedRun run, CancellationToken ct)
     {
         var tools = new Toolset(run.State.Definition, run.State.Chosen, run.Caller, box, run.Depth < run.State.Definition.Limits.Depth);
         await run.Journal.AppendAsync([.. run.State.Calls.Select(call => Expired(call)).OfType<Draft>()]);
+        await Task.WhenAll(run.State.Calls.Where(IsLost).ToArray().Select(async call => await run.Journal.AppendAsync(await outcomes.AskAsync(run, call, tools.Find(call.Name), ct))));
         await run.Journal.AppendAsync(PrepareAll(run, tools));
         await children.FollowAsync(run, ct);
         var ready = run.State.Calls.Where(call => call.Ready).ToArray();
         if (ready.Length > 0) await CallAllAsync(run, tools, ready, ct);
     }
+
+    /// <summary>Nobody here knows whether it happened, and it must not happen twice.</summary>
+    private static bool IsLost(ToolTurn call) => call.Phase == ToolPhase.Intended && call.Effect == ToolNames.Of(ToolEffect.Once);
 
     /// <summary>One after the other: those that start a run are counted as they come.</summary>
     private List<Draft> PrepareAll(OwnedRun run, Toolset tools)
@@ -57,12 +59,8 @@ internal sealed class ToolStep(ToolBox box, ToolCalls calls, ChildRuns children,
     {
         // What was approved is ready but for a run below, which is started like any.
         if (call.Phase == ToolPhase.Cleared) return tools.Find(call.Name) is { } cleared && Hands(cleared) ? ChildRuns.Start(run, call, ToolArguments.TryParse(call.Arguments)!.Value, starting) : null;
-        if (call.Phase == ToolPhase.Intended)
-        {
-            // Its worker died, or lost the run. What may be done twice is done again, under the same key.
-            return call.Effect == ToolNames.Of(ToolEffect.Once) ? Drafts.ToolUnknown(call, time.GetUtcNow() + OutcomeTime) : null;
-        }
-
+        // Its worker died, or lost the run. What may be done twice is done again, under the same key.
+        if (call.Phase == ToolPhase.Intended) return null;
         if (tools.Find(call.Name) is not { } tool)
             return Drafts.ToolFailed(call, "tool_not_found", $"There is no tool '{Drafts.Cut(call.Name, 100)}' here. There are: {string.Join(", ", tools.Offered.Select(offered => offered.Alias))}.", retry: false);
         if (ToolArguments.TryParse(call.Arguments) is not { } arguments)

@@ -21,6 +21,22 @@ internal interface ITool
     Task<ToolResult> RunAsync(ToolCall call, CancellationToken ct);
 }
 
+/// <summary>A tool that can say what became of a call of which nobody else knows.</summary>
+internal interface IReconciledTool : ITool
+{
+    /// <summary>Whether it was set up for that.</summary>
+    bool Reconciles { get; }
+
+    /// <summary>Asks it about the call of this key. Changes nothing, and may be asked again.</summary>
+    /// <exception cref="RefusedException">It did not answer, or in no form that says something.</exception>
+    Task<ToolWord> ReconcileAsync(ToolCall call, CancellationToken ct);
+}
+
+/// <summary>What a tool says of a call.</summary>
+/// <param name="Happened">Null where it does not know.</param>
+/// <param name="Output">JSON of what it answered, or would have; null where it says nothing of that.</param>
+internal sealed record ToolWord(bool? Happened, string? Output);
+
 /// <summary>One call of a tool: who calls, on whose account, and with what.</summary>
 internal sealed record ToolCall
 {

@@ -46,7 +46,8 @@ internal sealed record FetchOptions
 /// <summary>A tool that is an HTTP endpoint of the operator's.</summary>
 /// <param name="Secret">Signs every call.</param>
 /// <param name="MaxBytes">Of an answer; default 1 MiB.</param>
-internal sealed record EndpointOptions(ToolSpec Spec, Uri Url, Configuration.HookSecret Secret, int MaxBytes);
+/// <param name="Reconcile">Where it is asked whether a call happened; null where it cannot say.</param>
+internal sealed record EndpointOptions(ToolSpec Spec, Uri Url, Configuration.HookSecret Secret, int MaxBytes, Uri? Reconcile = null);
 
 /// <summary>An MCP server whose tools are ours too; over a child process' standard streams, or over HTTP.</summary>
 internal sealed record McpServerOptions

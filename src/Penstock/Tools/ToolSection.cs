@@ -70,7 +70,7 @@ internal sealed partial class ToolSection(McpServers servers) : IConfigSection
 
     private static EndpointOptions ReadEndpoint(string name, JsonView entry)
     {
-        entry.AllowOnly("description", "url", "secret", "input", "output", "effect", "timeoutSeconds", "concurrency", "costUsd", "maxBytes");
+        entry.AllowOnly("description", "url", "secret", "input", "output", "effect", "timeoutSeconds", "concurrency", "costUsd", "maxBytes", "reconcile");
         var spec = new ToolSpec
         {
             Name = name,
@@ -83,7 +83,11 @@ internal sealed partial class ToolSection(McpServers servers) : IConfigSection
             Concurrency = entry.Optional("concurrency")?.Whole(1, 100_000) ?? 10,
             Cost = entry.Optional("costUsd") is { } cost ? Money.FromUsd(cost.Decimal(0, 1_000)) : Money.Zero,
         };
-        return new EndpointOptions(spec, HookUrl.Read(entry.Required("url")), HookSecret.Read(entry.Required("secret")), entry.Optional("maxBytes")?.Whole(64, 64 * 1024 * 1024) ?? 1024 * 1024);
+        var reconcile = entry.Optional("reconcile");
+        if (reconcile is { } asked && spec.Effect != ToolEffect.Once) throw asked.Bad("is for a tool of effect 'once': any other is simply called again");
+        return new EndpointOptions(
+            spec, HookUrl.Read(entry.Required("url")), HookSecret.Read(entry.Required("secret")), entry.Optional("maxBytes")?.Whole(64, 64 * 1024 * 1024) ?? 1024 * 1024,
+            reconcile is { } url ? HookUrl.Read(url) : null);
     }
 
     private static JsonSchema ReadInput(JsonView input)

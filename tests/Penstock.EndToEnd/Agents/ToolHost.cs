@@ -43,8 +43,8 @@ internal sealed class ToolHost : IAsyncDisposable
     }
 
     /// <summary>As it stands in <c>tools.http</c>.</summary>
-    public string Setting(string name, string effect = "idempotent", string input = """{"type": "object"}""", int concurrency = 1_000) => $$"""
-        "{{name}}": {"url": "{{_app.Urls.Single()}}/{{name}}", "secret": "{{Secret}}", "description": "{{name}}", "effect": "{{effect}}", "concurrency": {{concurrency}}, "input": {{input}}}
+    public string Setting(string name, string effect = "idempotent", string input = """{"type": "object"}""", int concurrency = 1_000, string? reconcile = null) => $$"""
+        "{{name}}": {"url": "{{_app.Urls.Single()}}/{{name}}", "secret": "{{Secret}}", "description": "{{name}}", "effect": "{{effect}}", "concurrency": {{concurrency}}, "input": {{input}}{{(reconcile is null ? "" : $", \"reconcile\": \"{_app.Urls.Single()}/{reconcile}\"")}}}
         """;
 
     /// <summary>What <paramref name="tool"/> does; one that is not told answers <c>{"ok": true}</c>.</summary>

@@ -75,7 +75,7 @@ public sealed class RunSweeperTests : IAsyncDisposable
         await sweeper.StopAsync(Ct);
     }
 
-    private RunSweeper Sweeper(IRunStore store) => new(store, _section, _time, NullLogger<RunSweeper>.Instance);
+    private RunSweeper Sweeper(IRunStore store) => new(store, new RunBodies(null, _time, NullLogger<RunBodies>.Instance), _section, _time, NullLogger<RunSweeper>.Instance);
 
     private async Task EndAsync(string id, TimeSpan ago)
     {

@@ -62,5 +62,6 @@ internal sealed class DynamoRunStore : IRunStore
     /// <summary>Others share the store: whoever died is found by their beat.</summary>
     public Task<int> ReleaseAllAsync(CancellationToken ct) => Task.FromResult(0);
 
-    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct) => _sweep.SweepAsync(chunksBefore, endedBefore, ct);
+    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct) =>
+        _sweep.SweepAsync(chunksBefore, endedBefore, removing, ct);
 }

@@ -1,37 +1,38 @@
-using System.Text;
 using Penstock.Agents;
 using Penstock.Kernel;
 
 namespace Penstock.Aws.DynamoDb.Agents;
 
 /// <summary>
-/// Pieces of growing answers, in a partition beside their run's. They are written where the head is still their owner's, in as many transactions as they
-/// need, each of which checks that. A sweep finds them by their time; DynamoDB drops what no sweep came for.
+/// Pieces of growing answers, in a partition beside their run's. They are written where the head is still their owner's, in one
+/// transaction that checks that. A sweep finds them by their time; DynamoDB drops what no sweep came for.
 /// </summary>
 internal sealed class RunChunks(DynamoDatabase database)
 {
     private const string IsOwned = "#epoch = :epoch AND #status = :running AND attribute_exists(#owner)";
     private const string IsNew = "attribute_not_exists(#pk)";
     private const string InRange = "#pk = :pk AND #sk BETWEEN :from AND :to";
-    private const int MostAtOnce = 80;
 
     private static readonly TimeSpan KeptAtMost = TimeSpan.FromDays(7);
 
     private string Table => database.Tables.Runs;
 
+    /// <summary>Those that are there already stay as they are.</summary>
     public async Task<bool> AddAsync(TenantId tenant, RunId run, long epoch, IReadOnlyList<RunChunk> chunks, CancellationToken ct)
     {
+        RunChunk.Check(chunks);
         var partition = RunKeys.Chunks(tenant, run);
-        var items = chunks.Select(chunk => (Item: Write(partition, run, chunk), Bytes: Encoding.UTF8.GetByteCount(chunk.Body))).ToList();
-        var first = true;
-        for (var at = 0; first || at < items.Count; first = false)
+        var items = chunks.Select(chunk => Write(partition, run, chunk)).ToList();
+        while (true)
         {
-            var some = Fitting(items, at);
-            if (!await AddAsync(tenant, run, epoch, some, ct)) return false;
-            at += some.Count;
+            var transaction = new Transaction();
+            var owned = transaction.Check(Table, RunKeys.HeadKey(tenant, run), IsOwned, new Item().Set(":epoch", epoch).Set(":running", (long)RunStatus.Running));
+            foreach (var item in items) transaction.Put(Table, item, IsNew);
+            var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
+            if (outcome.Written) return true;
+            if (outcome.RefusedAt(owned)) return false;
+            items = [.. items.Where((_, i) => !outcome.RefusedAt(owned + 1 + i))];
         }
-
-        return true;
     }
 
     public async Task<IReadOnlyList<RunChunk>> ReadAsync(TenantId tenant, RunId run, (long Seq, int Sub) after, long to, int limit, CancellationToken ct)
@@ -50,32 +51,4 @@ internal sealed class RunChunks(DynamoDatabase database)
         .Set("due", RunKeys.Due(DueKinds.Chunk, run))
         .Set("dueKey", RunKeys.At(chunk.At, run))
         .Set(DynamoTables.Ttl, (chunk.At + KeptAtMost).ToUnixTimeSeconds());
-
-    private static List<Item> Fitting(List<(Item Item, int Bytes)> items, int from)
-    {
-        var (some, bytes) = (new List<Item>(), 0L);
-        foreach (var (item, size) in items.Skip(from))
-        {
-            if (some.Count == MostAtOnce || (some.Count > 0 && bytes + size > RunAppend.LargestBodies)) break;
-            some.Add(item);
-            bytes += size;
-        }
-
-        return some;
-    }
-
-    /// <summary>Those that are there already stay as they are.</summary>
-    private async Task<bool> AddAsync(TenantId tenant, RunId run, long epoch, List<Item> items, CancellationToken ct)
-    {
-        while (true)
-        {
-            var transaction = new Transaction();
-            var owned = transaction.Check(Table, RunKeys.HeadKey(tenant, run), IsOwned, new Item().Set(":epoch", epoch).Set(":running", (long)RunStatus.Running));
-            foreach (var item in items) transaction.Put(Table, item, IsNew);
-            var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
-            if (outcome.Written) return true;
-            if (outcome.RefusedAt(owned)) return false;
-            items = [.. items.Where((_, i) => !outcome.RefusedAt(owned + 1 + i))];
-        }
-    }
 }

@@ -15,14 +15,14 @@ internal sealed class RunSweep(DynamoDatabase database, RunLists lists, RunJourn
 
     private string Table => database.Tables.Runs;
 
-    public async Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct)
+    public async Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct)
     {
         var swept = 0;
         for (var shard = 0; shard < RunKeys.Shards; shard++)
         {
             await SweepChunksAsync(RunKeys.Due(DueKinds.Chunk, shard), RunKeys.At(chunksBefore), ct);
             await SweepStagedAsync(RunKeys.Due(DueKinds.Staged, shard), RunKeys.At(database.Time.GetUtcNow()), ct);
-            swept += await SweepRunsAsync(RunKeys.Due(DueKinds.Ended, shard), endedBefore, ct);
+            swept += await SweepRunsAsync(RunKeys.Due(DueKinds.Ended, shard), endedBefore, removing, ct);
         }
 
         return swept;
@@ -43,26 +43,27 @@ internal sealed class RunSweep(DynamoDatabase database, RunLists lists, RunJourn
         foreach (var mark in await lists.DueAsync(due, before, MostAtOnce, ct)) await journals.DropAsync(mark.Text("pk"), ct);
     }
 
-    private async Task<int> SweepRunsAsync(string due, DateTimeOffset before, CancellationToken ct)
+    private async Task<int> SweepRunsAsync(string due, DateTimeOffset before, RunRemoval? removing, CancellationToken ct)
     {
         var swept = 0;
         while (true)
         {
             var ended = await lists.DueAsync(due, RunKeys.At(before), MostAtOnce, ct);
             var gone = 0;
-            foreach (var key in Keys(ended)) gone += await SweepAsync(key, before, ct) ? 1 : 0;
+            foreach (var key in Keys(ended)) gone += await SweepAsync(key, before, removing, ct) ? 1 : 0;
             swept += gone;
             if (gone == 0 || ended.Count < MostAtOnce) return swept;
         }
     }
 
-    private async Task<bool> SweepAsync(Item key, DateTimeOffset before, CancellationToken ct)
+    private async Task<bool> SweepAsync(Item key, DateTimeOffset before, RunRemoval? removing, CancellationToken ct)
     {
         var values = new Item().Set(":ended", (long)RunStatus.Completed).Set(":before", RunItem.Time(before)).Set(":gone", true);
         var (changed, head) = await database.ChangeAsync(Table, key, SetGone, HasEnded, values, ct);
         // One that somebody sent on meanwhile, or that is removed already.
         if (!changed && !head.Has("gone")) return false;
         var run = RunItem.Read(head);
+        if (removing is not null) await removing(run.Tenant, run.Id, ct);
         await journals.DropAsync(RunKeys.Chunks(run.Tenant, run.Id), ct);
         if (head.TextOrNull("first") is { } token) await journals.DropAsync(RunKeys.First(run.Tenant, run.Id, token), ct);
         await journals.DropAsync(RunKeys.Run(run.Tenant, run.Id), ct, but: RunKeys.Head);

@@ -14,9 +14,25 @@ internal sealed class EndpointCalls(TimeProvider time) : IDisposable
 
     private readonly HttpMessageInvoker _connections = new(PlainConnections.Create());
 
-    public async Task<JsonElement> CallAsync(EndpointOptions tool, ToolCall call, CancellationToken ct)
+    private static readonly string[] Outcomes = ["happened", "did_not_happen", "unknown"];
+
+    public Task<JsonElement> CallAsync(EndpointOptions tool, ToolCall call, CancellationToken ct) => SendAsync(tool, Request(tool, call), ct);
+
+    /// <summary>Asks what became of a call. What it answered then is held to the tool's schema as an answer is.</summary>
+    public async Task<ToolWord> ReconcileAsync(EndpointOptions tool, ToolCall call, CancellationToken ct)
     {
-        using var request = Request(tool, call);
+        // A message of its own: whoever takes each id once would else take this for the call.
+        var answer = await SendAsync(tool, Request(tool, tool.Reconcile!, call.IdempotencyKey + "_reconcile", Body(tool.Spec, call, "tool.reconcile", call.IdempotencyKey)), ct);
+        var said = answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("outcome", out var outcome) && outcome.ValueKind == JsonValueKind.String ? Array.IndexOf(Outcomes, outcome.GetString()) : -1;
+        if (said < 0) throw ToolRefusals.Unfit(tool.Spec, $"'outcome' must be one of {string.Join(", ", Outcomes)}");
+        if (said > 0) return new ToolWord(said == 1 ? false : null, null);
+        if (!answer.TryGetProperty("output", out var output)) return new ToolWord(true, null);
+        return tool.Spec.Output?.Check(output) is { } problem ? throw ToolRefusals.Unfit(tool.Spec, problem.ToString()) : new ToolWord(true, output.GetRawText());
+    }
+
+    private async Task<JsonElement> SendAsync(EndpointOptions tool, HttpRequestMessage made, CancellationToken ct)
+    {
+        using var request = made;
         try
         {
             using var answer = await _connections.SendAsync(request, ct);
@@ -40,28 +56,34 @@ internal sealed class EndpointCalls(TimeProvider time) : IDisposable
 
     private HttpRequestMessage Request(EndpointOptions tool, ToolCall call)
     {
-        var body = Body(tool.Spec, call);
-        var timestamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
-        var request = new HttpRequestMessage(HttpMethod.Post, tool.Url) { Content = new ReadOnlyMemoryContent(body) };
-        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
-        request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Penstock", null));
-        request.Headers.Add("webhook-id", call.IdempotencyKey);
-        request.Headers.Add("webhook-timestamp", timestamp);
-        request.Headers.Add("webhook-signature", tool.Secret.Sign(call.IdempotencyKey, timestamp, body.Span));
+        var request = Request(tool, tool.Url, call.IdempotencyKey, Body(tool.Spec, call, "tool.call", key: null));
         if (tool.Spec.Effect == ToolEffect.Idempotent) request.Headers.Add("Idempotency-Key", call.IdempotencyKey);
         return request;
     }
 
+    private HttpRequestMessage Request(EndpointOptions tool, Uri url, string id, ReadOnlyMemory<byte> body)
+    {
+        var timestamp = time.GetUtcNow().ToUnixTimeSeconds().ToString(CultureInfo.InvariantCulture);
+        var request = new HttpRequestMessage(HttpMethod.Post, url) { Content = new ReadOnlyMemoryContent(body) };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        request.Headers.UserAgent.Add(new ProductInfoHeaderValue("Penstock", null));
+        request.Headers.Add("webhook-id", id);
+        request.Headers.Add("webhook-timestamp", timestamp);
+        request.Headers.Add("webhook-signature", tool.Secret.Sign(id, timestamp, body.Span));
+        return request;
+    }
+
     /// <summary>The same at every try of one call.</summary>
-    private static ReadOnlyMemory<byte> Body(ToolSpec tool, ToolCall call)
+    private static ReadOnlyMemory<byte> Body(ToolSpec tool, ToolCall call, string type, string? key)
     {
         var body = new ArrayBufferWriter<byte>(512);
         using var json = new Utf8JsonWriter(body, Json.Options);
         json.WriteStartObject();
-        json.WriteString("type", "tool.call");
+        json.WriteString("type", type);
         json.WriteStartObject("data");
         json.WriteString("tool", tool.Name);
         json.WriteString("tenant", call.Caller.Tenant.Value);
+        if (key is not null) json.WriteString("key", key);
         json.WritePropertyName("arguments");
         call.Arguments.Element.WriteTo(json);
         json.WriteEndObject();

@@ -46,7 +46,7 @@ internal sealed class PlacedRunStore(IRunStore inner, Place place, SimulatedWorl
     /// <summary>Other processes share the store.</summary>
     public Task<int> ReleaseAllAsync(CancellationToken ct) => Task.FromResult(0);
 
-    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct) => inner.SweepAsync(chunksBefore, endedBefore, ct);
+    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct) => inner.SweepAsync(chunksBefore, endedBefore, removing, ct);
 
     private async Task<T> CallAsync<T>(Func<Task<T>> inside)
     {

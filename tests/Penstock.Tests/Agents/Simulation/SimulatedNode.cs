@@ -21,13 +21,15 @@ internal sealed class SimulatedNode : IDisposable
         T The<T>() where T : notnull => services.GetRequiredService<T>();
         Place = place;
         var (catalog, section, signals, requests, box) = (The<AgentCatalog>(), The<AgentSection>(), new RunSignals(TaskCreationOptions.None), The<RunRequests>(), The<ToolBox>());
-        var children = new ChildRuns(store, catalog, signals, time);
+        var bodies = new RunBodies(null, time, NullLogger<RunBodies>.Instance);
+        var children = new ChildRuns(store, bodies, catalog, signals, time);
         var memory = new RunMemory(The<IMemoryStore>(), time);
         var ends = new RunEnds(memory, children, signals, time, NullLogger<RunEnds>.Instance);
-        var tools = new ToolStep(box, new ToolCalls(requests, The<ToolRunner>(), memory, time), children, time);
+        var outcomes = new ToolOutcomes(box, requests, time, NullLogger<ToolOutcomes>.Instance);
+        var tools = new ToolStep(box, new ToolCalls(requests, The<ToolRunner>(), memory, outcomes, time), outcomes, children, time);
         var model = new ModelStep(store, The<ChatPipeline>(), requests, box, signals, time);
         var machine = new RunMachine(store, model, tools, new RunCallers(The<KeyRing>(), store), ends, time);
-        var owner = new RunOwner(store, machine, ends, section, new RunOwnerParts(catalog, signals, The<Drain>(), The<IdSource>(), time), logs.CreateLogger<RunOwner>());
+        var owner = new RunOwner(store, machine, ends, section, new RunOwnerParts(bodies, signals, The<Drain>(), The<IdSource>(), time), logs.CreateLogger<RunOwner>());
         var worker = new RunWorker(store, owner, section, signals, time, logs.CreateLogger<RunWorker>());
         place.Start(() => ExecuteAsync(worker, _stopping.Token));
     }

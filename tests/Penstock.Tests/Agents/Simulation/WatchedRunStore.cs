@@ -111,7 +111,7 @@ internal sealed class WatchedRunStore(IRunStore inner, SimulatedWorld world) : I
 
     public Task<int> ReleaseAllAsync(CancellationToken ct) => Task.FromResult(0);
 
-    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, CancellationToken ct) => Task.FromResult(0);
+    public Task<int> SweepAsync(DateTimeOffset chunksBefore, DateTimeOffset endedBefore, RunRemoval? removing, CancellationToken ct) => Task.FromResult(0);
 
     private IRunStore Written(IRunStore store)
     {
