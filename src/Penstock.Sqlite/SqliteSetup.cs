@@ -1,12 +1,14 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Penstock.Agents;
+using Penstock.Blobs;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Keys;
 using Penstock.Prompts;
 using Penstock.Sqlite.Agents;
+using Penstock.Sqlite.Blobs;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
@@ -37,6 +39,7 @@ public static class SqliteSetup
         services.AddSingleton<IPromptStore, SqlitePromptStore>();
         services.AddSingleton<IRunStore, SqliteRunStore>();
         services.AddSingleton<IMemoryStore, SqliteMemoryStore>();
+        services.AddSingleton<IBlobStore>(provider => new FolderBlobStore(Path.Combine(Path.GetDirectoryName(provider.GetRequiredService<SqliteDatabase>().File)!, "blobs")));
         return services;
     }
 }
