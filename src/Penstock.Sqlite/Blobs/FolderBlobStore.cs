@@ -56,7 +56,7 @@ internal sealed class FolderBlobStore : IBlobStore
             }
 
             // Also where another put it there just now: its folder may not be flushed yet.
-            DiskFlush.Folder(Path.GetDirectoryName(path)!);
+            Disk.FlushFolder(Path.GetDirectoryName(path)!);
         }
         finally
         {
@@ -95,7 +95,7 @@ internal sealed class FolderBlobStore : IBlobStore
             Make(Path.GetDirectoryName(path)!);
             try
             {
-                File.Move(written, path, overwrite: false);
+                Disk.Name(written, path);
                 return true;
             }
             catch (IOException) when (File.Exists(path))
@@ -122,7 +122,7 @@ internal sealed class FolderBlobStore : IBlobStore
             return;
         }
 
-        DiskFlush.Folder(Path.GetDirectoryName(path)!);
+        Disk.FlushFolder(Path.GetDirectoryName(path)!);
         Directory.Delete(removed, recursive: true);
     }
 
@@ -134,7 +134,7 @@ internal sealed class FolderBlobStore : IBlobStore
         Make(parent);
         if (OperatingSystem.IsWindows()) Directory.CreateDirectory(folder);
         else Directory.CreateDirectory(folder, OwnerOnly | UnixFileMode.UserExecute);
-        DiskFlush.Folder(parent);
+        Disk.FlushFolder(parent);
     }
 
     private string NextUnnamed() => Path.Combine(_unnamed, Interlocked.Increment(ref _next).ToString(System.Globalization.CultureInfo.InvariantCulture));
