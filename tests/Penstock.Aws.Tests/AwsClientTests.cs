@@ -2,9 +2,11 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Penstock.Aws.Api;
+using Penstock.Aws.ProviderKeys;
 using Penstock.Aws.S3;
 using Penstock.Aws.Sqs;
 using Penstock.Blobs;
+using Penstock.Gateway.Routing;
 using Penstock.Jobs;
 using Penstock.Kernel;
 using Xunit;
@@ -51,6 +53,18 @@ public sealed class AwsClientTests(AwsServers servers)
         var refused = await Assert.ThrowsAsync<AwsException>(() => servers.NewQueuesAsync(aws));
 
         Assert.Equal(("AccessDeniedException", 1), (refused.Code, http.Made));
+    }
+
+    [Theory]
+    [InlineData("<html>")]
+    [InlineData("[]")]
+    [InlineData("\"Parameters\"")]
+    public async Task An_answer_that_is_none_of_AWS_is_a_read_that_failed(string answer)
+    {
+        using var aws = servers.Connect(new Instead(answer));
+
+        await Assert.ThrowsAsync<PlatformKeysUnreadableException>(() => new SsmProviderKeys(aws, "/ai-platform").ReadAsync(["openai"], Ct));
+        await Assert.ThrowsAsync<PlatformKeysUnreadableException>(() => new SecretProviderKeys(aws, "ai-platform").ReadAsync(["openai"], Ct));
     }
 
     [Fact]
@@ -182,6 +196,12 @@ public sealed class AwsClientTests(AwsServers servers)
             Made++;
             return Task.FromResult(new HttpResponseMessage((HttpStatusCode)status) { Content = new StringContent($$"""{"__type":"{{code}}","message":"made by a test"}""", Encoding.UTF8, "application/x-amz-json-1.0") });
         }
+    }
+
+    private sealed class Instead(string body) : HttpMessageHandler
+    {
+        protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) =>
+            Task.FromResult(new HttpResponseMessage(HttpStatusCode.OK) { Content = new StringContent(body) });
     }
 
     private sealed class LostAnswer(HttpMethod method) : DelegatingHandler(new SocketsHttpHandler())

@@ -64,7 +64,7 @@ internal sealed class AwsClient : IDisposable
         };
         var answer = await SendAsync(waits is { } longer ? request with { Timeout = request.Timeout + longer } : request, ct);
         if (!answer.Succeeded) throw Refused(service.Name, answer);
-        return JsonDocument.Parse(answer.Body.Length > 0 ? answer.Body : "{}"u8.ToArray());
+        return Parse(service, answer);
     }
 
     /// <summary>Any answer that another try would not change.</summary>
@@ -104,6 +104,21 @@ internal sealed class AwsClient : IDisposable
 
     public void Dispose() => _http.Dispose();
 
+    private static JsonDocument Parse(JsonService service, AwsAnswer answer)
+    {
+        try
+        {
+            var json = JsonDocument.Parse(answer.Body.Length > 0 ? answer.Body : "{}"u8.ToArray());
+            if (json.RootElement.ValueKind == JsonValueKind.Object) return json;
+            json.Dispose();
+            throw new AwsException(service.Name, "BadAnswer", "The answer is no object.", answer.Status);
+        }
+        catch (JsonException e)
+        {
+            throw new AwsException(service.Name, "BadAnswer", "The answer is no JSON.", answer.Status, e);
+        }
+    }
+
     private async Task<AwsAnswer> TryAsync(AwsRequest request, CancellationToken ct)
     {
         using var timeout = new CancellationTokenSource(request.Timeout, _time);
@@ -130,7 +145,7 @@ internal sealed class AwsClient : IDisposable
         {
             return await _credentials.Value.GetCredentialsAsync();
         }
-        catch (AmazonClientException e)
+        catch (Exception e) when (e is AmazonClientException or AmazonServiceException)
         {
             throw new AwsException(service, "NoCredentials", e.Message, 0, e);
         }

@@ -20,7 +20,7 @@ internal sealed class SecretProviderKeys(AwsClient aws, string prefix) : IPlatfo
                 json.WriteEndArray();
             }, ct);
             Refuse(answer.RootElement);
-            return KeyNames.Read(answer.RootElement.GetProperty("SecretValues"u8), "SecretString", prefix, vendors);
+            return KeyNames.Read(answer.RootElement, "SecretValues", "SecretString", prefix, vendors);
         }
         catch (AwsException e)
         {
@@ -31,11 +31,10 @@ internal sealed class SecretProviderKeys(AwsClient aws, string prefix) : IPlatfo
     /// <summary>One that may not be read is told among the values of the others, as is one that is not there.</summary>
     private static void Refuse(JsonElement answer)
     {
-        if (!answer.TryGetProperty("Errors"u8, out var errors)) return;
+        if (!answer.TryGetProperty("Errors"u8, out var errors) || errors.ValueKind != JsonValueKind.Array) return;
         foreach (var error in errors.EnumerateArray())
         {
-            if (error.GetProperty("ErrorCode"u8).GetString() is { } code && code != "ResourceNotFoundException")
-                throw new PlatformKeysUnreadableException($"{error.GetProperty("SecretId"u8).GetString()}: {code}");
+            if (KeyNames.Text(error, "ErrorCode") is { } code && code != "ResourceNotFoundException") throw new PlatformKeysUnreadableException($"{KeyNames.Text(error, "SecretId")}: {code}");
         }
     }
 }

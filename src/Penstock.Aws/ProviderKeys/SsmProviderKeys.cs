@@ -19,7 +19,7 @@ internal sealed class SsmProviderKeys(AwsClient aws, string prefix) : IPlatformK
                 json.WriteEndArray();
                 json.WriteBoolean("WithDecryption"u8, true);
             }, ct);
-            return KeyNames.Read(answer.RootElement.GetProperty("Parameters"u8), "Value", prefix, vendors);
+            return KeyNames.Read(answer.RootElement, "Parameters", "Value", prefix, vendors);
         }
         catch (AwsException e)
         {

@@ -9,7 +9,7 @@ using Xunit;
 namespace Penstock.Tests.Keys;
 
 /// <summary>Stored provider keys under a master key that a service keeps.</summary>
-public sealed class MasterKeyServiceTests
+public sealed class MasterKeyServiceTests : IDisposable
 {
     private static readonly ProviderKeyName Mine = new(new TenantId("acme"), new KeyId("k1"), "openai");
 
@@ -18,6 +18,8 @@ public sealed class MasterKeyServiceTests
     private readonly Service _service = new();
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _log.Dispose();
 
     [Fact]
     public async Task What_was_sealed_opens_for_its_caller_without_asking_the_service_again_for_minutes()
@@ -71,7 +73,7 @@ public sealed class MasterKeyServiceTests
         for (var i = 0; i < 100; i++) await masters.PrepareAsync([key], Ct);
 
         Assert.Equal(1, _service.Unwraps);
-        Assert.DoesNotContain(_log.Lines, line => line.Message.Contains("sk-own", StringComparison.Ordinal));
+        Assert.DoesNotContain(_log.Lines, line => line.Text.Contains("sk-own", StringComparison.Ordinal));
     }
 
     [Fact]

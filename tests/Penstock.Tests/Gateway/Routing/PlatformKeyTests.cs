@@ -8,7 +8,7 @@ using Xunit;
 
 namespace Penstock.Tests.Gateway.Routing;
 
-public sealed class PlatformKeyTests
+public sealed class PlatformKeyTests : IDisposable
 {
     private readonly ManualTime _time = new();
     private readonly LogSink _log = new();
@@ -17,6 +17,8 @@ public sealed class PlatformKeyTests
     private readonly KeyedKind _anthropic = new("anthropic");
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _log.Dispose();
 
     [Fact]
     public async Task A_rotated_key_is_used_within_a_minute()
@@ -59,7 +61,7 @@ public sealed class PlatformKeyTests
         }
 
         Assert.Equal("sk-good", keys.Of("openai"));
-        var told = _log.Lines.Where(line => line.Message.Contains("AccessDeniedException", StringComparison.Ordinal)).ToArray();
+        var told = _log.Lines.Where(line => line.Text.Contains("AccessDeniedException", StringComparison.Ordinal)).ToArray();
         Assert.Equal(2, told.Length);
     }
 
@@ -80,7 +82,7 @@ public sealed class PlatformKeyTests
         Assert.False(await keys.ReadAsync(Ct));
 
         Assert.Equal("sk-good", keys.Of("openai"));
-        Assert.Single(_log.Lines, line => line.Message.Contains("The last good one serves on", StringComparison.Ordinal));
+        Assert.Single(_log.Lines, line => line.Text.Contains("The last good one serves on", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -95,7 +97,7 @@ public sealed class PlatformKeyTests
         await keys.ReadAsync(Ct);
 
         Assert.True(_log.Lines.Count >= 3);
-        Assert.DoesNotContain(_log.Lines, line => line.Message.Contains("sk-secret", StringComparison.Ordinal));
+        Assert.DoesNotContain(_log.Lines, line => line.Text.Contains("sk-secret", StringComparison.Ordinal));
     }
 
     [Fact]
