@@ -56,6 +56,9 @@ public static class PenstockSetup
     public static Task<string?> EnsureOperatorAsync(this IServiceProvider services, CancellationToken ct) =>
         services.GetRequiredService<VirtualKeys>().EnsureOperatorAsync(services.GetRequiredService<EnvironmentKeys>().AdminKey, ct);
 
+    /// <summary>Reads the platform's provider keys where they are kept elsewhere than in the environment, before the configuration is put into force. A failure is logged, and mended by a later read.</summary>
+    public static Task ReadPlatformKeysAsync(this IServiceProvider services, CancellationToken ct) => services.GetRequiredService<PlatformKeys>().ReadAsync(ct);
+
     /// <summary>Adds a key under a fixed id; returns its text, or null where the id exists already.</summary>
     public static Task<string?> AddSampleKeyAsync(this IServiceProvider services, KeyId id, ProjectId project, CancellationToken ct) =>
         services.GetRequiredService<VirtualKeys>().AddSampleAsync(id, project, ct);

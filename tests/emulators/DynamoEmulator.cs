@@ -23,7 +23,7 @@ internal sealed class DynamoEmulator : IAsyncDisposable
 
     public static async Task<DynamoEmulator> StartAsync()
     {
-        var program = Path.Combine(Root(), "tests", "emulators", "node_modules", "@dynoxide", "linux-x64", "dynoxide");
+        var program = Path.Combine(Folder(), "node_modules", "@dynoxide", "linux-x64", "dynoxide");
         if (!File.Exists(program)) throw new InvalidOperationException("The DynamoDB emulator is not installed: npm ci --prefix tests/emulators --ignore-scripts");
 
         var port = FreePort();
@@ -43,11 +43,12 @@ internal sealed class DynamoEmulator : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static string Root()
+    /// <summary>Where the emulators and what they need are.</summary>
+    internal static string Folder()
     {
         var folder = AppContext.BaseDirectory;
         while (!File.Exists(Path.Combine(folder, "Penstock.slnx"))) folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("The tests do not run from within the repository.");
-        return folder;
+        return Path.Combine(folder, "tests", "emulators");
     }
 
     private static int FreePort()

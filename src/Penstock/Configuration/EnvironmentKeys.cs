@@ -89,6 +89,7 @@ public sealed partial record EnvironmentKeys
     {
         var reader = new Reader(configuration);
         var store = reader.Choice("PENSTOCK_STORE", StoreKind.Sqlite);
+        var aws = reader.Aws();
         var keys = new EnvironmentKeys
         {
             Platform = reader.Choice("PLATFORM_ENVIRONMENT", PlatformEnvironment.Development),
@@ -96,7 +97,7 @@ public sealed partial record EnvironmentKeys
             DataFolder = reader.Text("PENSTOCK_DATA") ?? "./data",
             Store = store,
             AwsRegion = reader.Text("AWS_REGION"),
-            DynamoEndpoint = reader.Url("DYNAMODB_ENDPOINT") ?? reader.Url("AWS_ENDPOINT_URL"),
+            DynamoEndpoint = reader.Url("DYNAMODB_ENDPOINT") ?? aws.Endpoint,
             TablePrefix = reader.Text("PENSTOCK_TABLE_PREFIX") ?? "",
             AdminKey = reader.Text("PENSTOCK_ADMIN_KEY"),
             Drain = TimeSpan.FromSeconds(reader.Whole("PENSTOCK_DRAIN_SECONDS", 30, 0, 3600)),
@@ -110,14 +111,16 @@ public sealed partial record EnvironmentKeys
             AlertEmail = reader.Match("ALERT_EMAIL", Mail(), "must be an e-mail address"),
             MasterKey = reader.Bytes("PENSTOCK_MASTER_KEY"),
             OldMasterKeys = reader.BytesList("PENSTOCK_MASTER_KEYS_OLD"),
-            NotYetUsed = reader.NotYetUsed(store),
+            Aws = aws,
+            NotYetUsed = reader.NotYetUsed(usesRegion: store == StoreKind.DynamoDb || aws.IsUsed),
         };
         reader.RefuseUnreachableStore(keys);
+        reader.RefuseUnusableAws(keys);
         if (keys.Platform == PlatformEnvironment.Production) reader.RefuseWeakSecrets(keys);
         return reader.Errors.Count == 0 ? keys : throw new ConfigException(reader.Errors);
     }
 
-    private sealed class Reader(IConfiguration configuration)
+    private sealed partial class Reader(IConfiguration configuration)
     {
         public List<string> Errors { get; } = [];
 
@@ -194,12 +197,12 @@ public sealed partial record EnvironmentKeys
             [.. (Text(name)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? []).Select(text => Bytes(name, text)).OfType<ReadOnlyMemory<byte>>()];
 
         /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
-        public IReadOnlyList<string> NotYetUsed(StoreKind store)
+        public IReadOnlyList<string> NotYetUsed(bool usesRegion)
         {
             Match("AWS_REGION", Region(), "must look like us-east-1");
             Match("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
             Match("PENSTOCK_TABLE_PREFIX", Prefix(), "may hold letters, digits, '_', '-' and '.', at most 60");
-            string[] names = [.. store == StoreKind.Sqlite ? new[] { "AWS_REGION" } : [], "AWS_ACCOUNT_ID", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
+            string[] names = [.. usesRegion ? [] : new[] { "AWS_REGION" }, "AWS_ACCOUNT_ID", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
             return [.. names.Where(name => Text(name) is not null)];
         }
 

@@ -16,6 +16,8 @@ internal static class GatewaySetup
 {
     public static void AddGateway(this IServiceCollection services)
     {
+        services.AddSingleton<PlatformKeys>();
+        services.AddHostedService<PlatformKeyRefresh>();
         services.AddSingleton<RoutingSection>();
         services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
         services.AddSingleton<TargetStates>();

@@ -21,11 +21,15 @@ internal sealed partial class MasterKeys
     private readonly string? _file;
     private readonly bool _mayMake;
     private readonly ILogger<MasterKeys> _log;
+    private readonly IMasterKeyService? _service;
+    private readonly UnwrappedKeys? _unwrapped;
     private MasterKey? _kept;
 
-    public MasterKeys(EnvironmentKeys environment, ILogger<MasterKeys> log)
+    /// <param name="service">Seals in the place of a key of this server's own, which still opens what it sealed before.</param>
+    public MasterKeys(EnvironmentKeys environment, ILogger<MasterKeys> log, IMasterKeyService? service = null, TimeProvider? time = null)
     {
-        _log = log;
+        (_log, _service) = (log, service);
+        if (service is not null) _unwrapped = new UnwrappedKeys(service, time ?? TimeProvider.System, log);
         _given = environment.MasterKey is { } bytes ? new MasterKey(bytes.Span) : null;
         _old = [.. environment.OldMasterKeys.Select(old => new MasterKey(old.Span))];
         _file = environment.Store == StoreKind.Sqlite ? Path.Combine(environment.DataFolder, FileName) : null;
@@ -35,10 +39,44 @@ internal sealed partial class MasterKeys
     /// <summary>By its id, for who operates this server.</summary>
     public string Describe()
     {
+        if (_service is not null) return _service.Name;
         if (_given is not null) return $"{_given.Id} (PENSTOCK_MASTER_KEY)";
         if (_file is not null && File.Exists(_file)) return $"in {FileName} in the data folder";
         return _mayMake ? $"none yet; the first provider key that is stored makes {FileName} in the data folder" : "none: no provider key can be stored without PENSTOCK_MASTER_KEY";
     }
+
+    /// <summary>Throws 503 where there is no master key and none may be made, or where it is a service's and that does not answer.</summary>
+    public async Task<SealedProviderKey> SealAsync(ProviderKeyName name, string text, DateTimeOffset at, CancellationToken ct)
+    {
+        if (_service is null) return SealedProviderKey.Seal(ToSeal(), name, text, at);
+        return SealedProviderKey.Seal(await AskAsync(service => service.MakeAsync(name, ct)), name, text, at);
+    }
+
+    /// <summary>The same under the master key of now; null where no master key of this server opens it.</summary>
+    public async Task<SealedProviderKey?> RewrapAsync(SealedProviderKey was, CancellationToken ct)
+    {
+        var from = Find(was.MasterKey);
+        if (_service is null) return from is null ? null : was.Rewrap(from, ToSeal());
+        var dataKey = from is not null ? was.Unwrap(from)
+            : _service.Knows(was.MasterKey) ? await AskAsync(service => service.UnwrapAsync(was.Name, was.WrappedKey, ct))
+            : null;
+        if (dataKey is null) return null;
+        var wrapped = await AskAsync(service => service.WrapAsync(was.Name, dataKey, ct));
+        return was with { MasterKey = wrapped.MasterKey, WrappedKey = wrapped.Wrapped };
+    }
+
+    /// <summary>So that <see cref="Open"/> waits for nothing in the calls to come.</summary>
+    public async Task PrepareAsync(IReadOnlyList<SealedProviderKey> keys, CancellationToken ct)
+    {
+        if (_service is null || _unwrapped is null) return;
+        foreach (var key in keys)
+        {
+            if (_service.Knows(key.MasterKey)) await _unwrapped.PrepareAsync(key, ct);
+        }
+    }
+
+    /// <summary>Id of the master key that seals; null where a service seals, which chooses for itself.</summary>
+    public string? IdToSeal() => _service is null ? ToSeal().Id : null;
 
     /// <summary>Throws 503 where there is none and none may be made.</summary>
     public MasterKey ToSeal()
@@ -59,10 +97,29 @@ internal sealed partial class MasterKeys
     {
         foreach (var key in caller.ProviderKeys)
         {
-            if (key.Name.Provider == provider) return (Find(key.MasterKey) is { } master ? key.Open(master) : null) ?? throw Unopened(key);
+            if (key.Name.Provider == provider) return OpenSealed(key) ?? throw Unopened(key);
         }
 
         return null;
+    }
+
+    private string? OpenSealed(SealedProviderKey key)
+    {
+        if (_unwrapped?.Find(key) is { } dataKey) return key.Open(dataKey);
+        return Find(key.MasterKey) is { } master ? key.Open(master) : null;
+    }
+
+    private async Task<T> AskAsync<T>(Func<IMasterKeyService, Task<T>> ask)
+    {
+        try
+        {
+            return await ask(_service!);
+        }
+        catch (MasterKeyUnavailableException e)
+        {
+            LogUnavailable(_service!.Name, e.Message);
+            throw new RefusedException(new Refusal(RefusalKind.Unavailable, "master_key_unavailable", "The service that seals provider keys does not answer, or refuses to. Its operator finds the reason in the log."));
+        }
     }
 
     private IEnumerable<MasterKey> All()
@@ -114,4 +171,7 @@ internal sealed partial class MasterKeys
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Made a master key for stored provider keys in {File}. Back it up apart from the database: without it they do not open")]
     private partial void LogMade(string file);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Service} seals nothing: {Why}")]
+    private partial void LogUnavailable(string service, string why);
 }

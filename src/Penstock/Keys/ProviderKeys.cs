@@ -22,7 +22,7 @@ internal sealed class ProviderKeys(IProviderKeyStore store, MasterKeys masters, 
     /// <summary>Throws 503 where this server has no master key.</summary>
     public async Task<SealedProviderKey> PutAsync(ProviderKeyName name, string text, CancellationToken ct)
     {
-        var key = SealedProviderKey.Seal(masters.ToSeal(), name, text, time.GetUtcNow());
+        var key = await masters.SealAsync(name, text, time.GetUtcNow(), ct);
         await store.PutAsync(key, ct);
         Forget(name);
         return key;
@@ -54,6 +54,7 @@ internal sealed class ProviderKeys(IProviderKeyStore store, MasterKeys masters, 
         var at = time.GetTimestamp();
         var reads = await Task.WhenAll(store.ListAsync(key.Tenant, key.Id, ct), store.ListAsync(key.Tenant, null, ct));
         IReadOnlyList<SealedProviderKey> keys = [.. reads[0], .. reads[1].Where(shared => !reads[0].Any(own => own.Name.Provider == shared.Name.Provider))];
+        await masters.PrepareAsync(keys, ct);
         if (_recent.Count >= MostRemembered) _recent.Clear();
         _recent[(key.Tenant, key.Id)] = (keys, at);
         return keys;
@@ -62,12 +63,12 @@ internal sealed class ProviderKeys(IProviderKeyStore store, MasterKeys masters, 
     /// <summary>Puts every row under the master key of now. Rows that no master key of this server opens stay as they are and are returned.</summary>
     public async Task<(int Resealed, IReadOnlyList<SealedProviderKey> Left)> ResealAsync(CancellationToken ct)
     {
-        var current = masters.ToSeal();
         var (resealed, left) = (0, new List<SealedProviderKey>());
-        foreach (var was in await store.ListOthersAsync(current.Id, ct))
+        // A service may choose another key each time: all are put under that of now.
+        foreach (var was in await store.ListOthersAsync(masters.IdToSeal() ?? "", ct))
         {
             // A row that somebody stored anew meanwhile is under the master key of whoever did.
-            if (masters.Find(was.MasterKey) is not { } from || was.Rewrap(from, current) is not { } now) left.Add(was);
+            if (await masters.RewrapAsync(was, ct) is not { } now) left.Add(was);
             else if (await store.RewrapAsync(was, now, ct)) resealed++;
         }
 

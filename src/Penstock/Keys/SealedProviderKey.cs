@@ -36,35 +36,40 @@ public sealed record SealedProviderKey
 
     internal static SealedProviderKey Seal(MasterKey master, ProviderKeyName name, string text, DateTimeOffset at)
     {
-        const int Shown = 4;
-        const int ShortestShown = 20;
-        Span<byte> dataKey = stackalloc byte[Keys.MasterKey.Bytes];
+        var dataKey = new byte[Keys.MasterKey.Bytes];
         RandomNumberGenerator.Fill(dataKey);
         try
         {
-            return new SealedProviderKey
-            {
-                Name = name,
-                MasterKey = master.Id,
-                WrappedKey = master.Seal(dataKey, Bound("key"u8, name)),
-                Sealed = Envelope.Seal(dataKey, Encoding.UTF8.GetBytes(text), Bound("text"u8, name)),
-                Ending = text.Length >= ShortestShown ? text[^Shown..] : "",
-                At = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds()),
-            };
+            return Seal(new WrappedDataKey(master.Id, dataKey, master.Seal(dataKey, Bound("key"u8, name))), name, text, at);
         }
         finally
         {
             CryptographicOperations.ZeroMemory(dataKey);
         }
+    }
+
+    internal static SealedProviderKey Seal(WrappedDataKey key, ProviderKeyName name, string text, DateTimeOffset at)
+    {
+        const int Shown = 4;
+        const int ShortestShown = 20;
+        return new SealedProviderKey
+        {
+            Name = name,
+            MasterKey = key.MasterKey,
+            WrappedKey = key.Wrapped,
+            Sealed = Envelope.Seal(key.DataKey.Span, Encoding.UTF8.GetBytes(text), Bound("text"u8, name)),
+            Ending = text.Length >= ShortestShown ? text[^Shown..] : "",
+            At = DateTimeOffset.FromUnixTimeMilliseconds(at.ToUnixTimeMilliseconds()),
+        };
     }
 
     /// <summary>Null where it was sealed by another master key or for another name, or was changed.</summary>
     internal string? Open(MasterKey master)
     {
-        if (master.Open(WrappedKey.Span, Bound("key"u8, Name)) is not { } dataKey) return null;
+        if (Unwrap(master) is not { } dataKey) return null;
         try
         {
-            return Envelope.Open(dataKey, Sealed.Span, Bound("text"u8, Name)) is { } text ? Encoding.UTF8.GetString(text) : null;
+            return Open(dataKey);
         }
         finally
         {
@@ -72,10 +77,14 @@ public sealed record SealedProviderKey
         }
     }
 
+    internal string? Open(ReadOnlySpan<byte> dataKey) => Envelope.Open(dataKey, Sealed.Span, Bound("text"u8, Name)) is { } text ? Encoding.UTF8.GetString(text) : null;
+
+    internal byte[]? Unwrap(MasterKey master) => master.Open(WrappedKey.Span, Bound("key"u8, Name));
+
     /// <summary>The same under another master key; null where <paramref name="from"/> does not open it.</summary>
     internal SealedProviderKey? Rewrap(MasterKey from, MasterKey to)
     {
-        if (from.Open(WrappedKey.Span, Bound("key"u8, Name)) is not { } dataKey) return null;
+        if (Unwrap(from) is not { } dataKey) return null;
         try
         {
             return this with { MasterKey = to.Id, WrappedKey = to.Seal(dataKey, Bound("key"u8, Name)) };

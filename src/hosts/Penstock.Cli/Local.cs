@@ -33,6 +33,7 @@ internal static class Local
         services.AddProviders();
         if (environment.Store == StoreKind.Sqlite) services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
         else services.AddDynamoDbStore(new DynamoOptions { Region = environment.AwsRegion, Endpoint = environment.DynamoEndpoint, TablePrefix = environment.TablePrefix, CreateTables = true });
+        services.AddAwsServices(environment);
         services.AddSingleton(provider => new ConfigFile(Path.GetFullPath("penstock.json"), provider.GetServices<IConfigSection>(), TimeProvider.System, provider.GetRequiredService<ILogger<ConfigFile>>()));
         return services;
     }

@@ -53,7 +53,8 @@ internal sealed class JsonLog : ILoggerProvider
         while (_lines.TryTake(out var line)) line.Dispose();
     }
 
-    private void Add(ReadOnlySpan<byte> line)
+    /// <summary>A line with its end, as it is.</summary>
+    public void AddLine(ReadOnlySpan<byte> line)
     {
         lock (_gate)
         {
@@ -120,7 +121,7 @@ internal sealed class JsonLog : ILoggerProvider
             if (!log._lines.TryTake(out var line)) line = new Line();
             line.Begin(log._time.GetUtcNow(), logLevel, name, formatter(state, exception), exception);
             if (state is IReadOnlyList<KeyValuePair<string, object?>> members) line.Write(members);
-            log.Add(line.End());
+            log.AddLine(line.End());
             log._lines.Add(line);
         }
     }

@@ -29,6 +29,7 @@ builder.Services.AddPenstock(environment);
 builder.Services.AddProviders();
 builder.Services.AddConfigFile();
 builder.Services.AddStore(environment);
+builder.Services.AddAws(environment);
 
 // 3 The store is ours to use, the file is in force, somebody can come in. The order of a request: see ChatPipeline.
 await using var app = builder.Build();
@@ -39,6 +40,7 @@ string? firstKey;
 try
 {
     app.MapPenstock();
+    await app.Services.ReadPlatformKeysAsync(CancellationToken.None);
     app.Services.GetRequiredService<ConfigFile>().Load();
     firstKey = await app.Services.EnsureOperatorAsync(CancellationToken.None);
 }

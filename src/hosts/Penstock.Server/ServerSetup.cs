@@ -48,8 +48,14 @@ internal static class ServerSetup
         logging.SetMinimumLevel(LogLevel.Information);
         logging.AddFilter("Microsoft", LogLevel.Warning);
         // A person reads lines, a collector reads JSON.
-        if (Console.IsOutputRedirected) logging.Services.AddSingleton<ILoggerProvider>(services => new JsonLog(services.GetRequiredService<TimeProvider>(), Console.OpenStandardOutput()));
-        else logging.AddSimpleConsole(simple => (simple.SingleLine, simple.ColorBehavior) = (true, LoggerColorBehavior.Default));
+        if (!Console.IsOutputRedirected)
+        {
+            logging.AddSimpleConsole(simple => (simple.SingleLine, simple.ColorBehavior) = (true, LoggerColorBehavior.Default));
+            return;
+        }
+
+        logging.Services.AddSingleton(services => new JsonLog(services.GetRequiredService<TimeProvider>(), Console.OpenStandardOutput()));
+        logging.Services.AddSingleton<ILoggerProvider>(services => services.GetRequiredService<JsonLog>());
     }
 
     public static void AddConfigFile(this IServiceCollection services) => services.AddSingleton(provider => new ConfigFile(

@@ -15,6 +15,7 @@ using Penstock.Budgets;
 using Penstock.Configuration;
 using Penstock.Contracts;
 using Penstock.Gateway;
+using Penstock.Gateway.Routing;
 using Penstock.Gateway.Cache;
 using Penstock.Http;
 using Penstock.Idempotency;
@@ -81,7 +82,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
         // These tests wait for timers of the pipeline on their own clock; those of what runs in the background would stand among them.
-        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh), typeof(AgentWatch), typeof(RunSweeper), typeof(RunWorker) })
+        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh), typeof(AgentWatch), typeof(RunSweeper), typeof(RunWorker), typeof(PlatformKeyRefresh) })
             builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == background));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));

@@ -7,9 +7,11 @@ namespace Penstock.Gateway.Routing;
 /// The sections <c>providers</c>, <c>models</c>, <c>tiers</c>, <c>gateway</c> and <c>routing</c>. Vendors whose key is in the environment,
 /// <c>local</c> and <c>simulated</c> are configured without being named.
 /// </summary>
-internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, EnvironmentKeys environment) : IConfigSection
+internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, EnvironmentKeys environment, PlatformKeys? keys = null) : IConfigSection
 {
     private readonly Dictionary<string, IProviderKind> _kinds = kinds.ToDictionary(kind => kind.Kind);
+    private readonly Lock _building = new();
+    private Func<RoutingTable>? _build;
 
     public RoutingTable Current { get; private set; } = new(new Dictionary<string, IChatProvider>(), new Dictionary<string, NamedRoute>(), new Dictionary<string, NamedRoute>(), new GatewayOptions());
 
@@ -18,9 +20,12 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
     public Action Read(ConfigRead file)
     {
         var providers = Shipped().Where(settings => _kinds.ContainsKey(settings.Kind)).ToDictionary(settings => settings.Name);
+        var shipped = providers.Keys.ToHashSet();
         foreach (var (name, entry) in file.Members("providers"))
         {
-            if (file.Try(() => ReadProvider(name, entry), null) is { } settings) providers[name] = settings;
+            if (file.Try(() => ReadProvider(name, entry), null) is not { } settings) continue;
+            providers[name] = settings;
+            shipped.Remove(name);
         }
 
         var routes = new RouteReader(providers);
@@ -38,12 +43,38 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
 
         var options = GatewayOptions.Read(file);
         var routing = RoutingOptions.Read(file);
-        return () => Current = new RoutingTable(providers.Values.ToDictionary(settings => settings.Name, settings => _kinds[settings.Kind].Create(settings)), aliases, tiers, options)
+        return () => Use(() =>
         {
-            Routing = routing,
-            Settings = providers,
-            WithKey = (name, key) => _kinds[providers[name].Kind].Create(providers[name] with { ApiKey = key }),
-        };
+            var ready = providers.Values.Select(settings => shipped.Contains(settings.Name) ? WithPlatformKey(settings) : settings).OfType<ProviderSettings>().ToDictionary(settings => settings.Name);
+            return new RoutingTable(ready.Values.ToDictionary(settings => settings.Name, settings => _kinds[settings.Kind].Create(settings)), aliases, tiers, options)
+            {
+                Routing = routing,
+                Settings = ready,
+                WithKey = (name, key) => _kinds[ready[name].Kind].Create(ready[name] with { ApiKey = key }),
+            };
+        });
+    }
+
+    /// <summary>What is configured, with the platform's keys of now. Calls that are under way keep theirs.</summary>
+    public void Refresh() => Use(null);
+
+    private void Use(Func<RoutingTable>? build)
+    {
+        lock (_building)
+        {
+            _build = build ?? _build;
+            if (_build is not null) Current = _build();
+        }
+    }
+
+    /// <summary>
+    /// Null for a vendor whose key is looked for elsewhere and is not there yet. A provider that the file names has the key that the file gives it, and no other:
+    /// its server may be anybody's.
+    /// </summary>
+    private ProviderSettings? WithPlatformKey(ProviderSettings settings)
+    {
+        if (keys?.Of(settings.Name) is { } key) return settings with { ApiKey = key };
+        return PlatformKeys.Vendors.Contains(settings.Name) && settings is { ApiKey: null, BaseUrl: null } ? null : settings;
     }
 
     private IEnumerable<ProviderSettings> Shipped()
@@ -51,9 +82,10 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
         yield return new ProviderSettings("local", "local", null, null);
         yield return new ProviderSettings("simulated", "simulated", null, null);
         // A base URL without a key is a compatible server that needs none.
-        if (environment.OpenAiKey is not null || environment.OpenAiBaseUrl is not null)
+        var expected = keys?.HasSource ?? false;
+        if (expected || environment.OpenAiKey is not null || environment.OpenAiBaseUrl is not null)
             yield return new ProviderSettings("openai", "openai", environment.OpenAiBaseUrl, environment.OpenAiKey);
-        if (environment.AnthropicKey is not null || environment.AnthropicBaseUrl is not null)
+        if (expected || environment.AnthropicKey is not null || environment.AnthropicBaseUrl is not null)
             yield return new ProviderSettings("anthropic", "anthropic", environment.AnthropicBaseUrl, environment.AnthropicKey);
     }
 
