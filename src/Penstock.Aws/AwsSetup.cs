@@ -1,6 +1,7 @@
 using Amazon;
 using Amazon.DynamoDBv2;
 using Amazon.Runtime;
+using Amazon.Runtime.Credentials;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
 using Penstock.Aws.DynamoDb;
@@ -10,6 +11,7 @@ using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Aws.DynamoDb.Prompts;
+using Penstock.Aws.Lambda;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
@@ -17,6 +19,7 @@ using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
 using Penstock.Prompts;
+using Penstock.Tools.Functions;
 using Penstock.Usage;
 
 namespace Penstock.Aws;
@@ -45,6 +48,10 @@ public static class AwsSetup
         services.AddSingleton<IBudgetStore>(provider => provider.GetRequiredService<DynamoLedger>().Budgets);
         return services;
     }
+
+    /// <summary>Tools as functions of AWS Lambda, called with this process's own credentials.</summary>
+    public static IServiceCollection AddLambdaFunctions(this IServiceCollection services, LambdaFunctionOptions options) => services.AddSingleton<IToolFunctions>(
+        provider => new LambdaFunctions(options, () => DefaultAWSCredentialsIdentityResolver.GetCredentials(), provider.GetRequiredService<TimeProvider>()));
 
     /// <summary>
     /// Creates the tables where the options say so, or looks whether they are there; a host insists on it at its start. Throws

@@ -1,6 +1,7 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Penstock.Agents;
 using Penstock.Alerts;
 using Penstock.Budgets;
@@ -51,6 +52,47 @@ public static class PenstockSetup
         services.AddIdempotency();
         return services;
     }
+
+    /// <summary>
+    /// For a host that lives only while it answers: nothing works by itself between requests, and runs of agents are left to workers elsewhere. What is due from
+    /// time to time is done by <see cref="RunUpkeepAsync"/>. Keys of issuers are still asked for, because calls wait for them.
+    /// </summary>
+    public static IServiceCollection WithoutBackgroundWork(this IServiceCollection services)
+    {
+        var ours = services.Where(service => service.ServiceType == typeof(IHostedService) && service.ImplementationType is { } type && type.Assembly == typeof(PenstockSetup).Assembly && type != typeof(IssuerRefresh)).ToArray();
+        foreach (var service in ours)
+        {
+            services.Remove(service);
+            if (service.ImplementationType is { } type && type.IsAssignableTo(typeof(IUpkeep))) services.Add(new ServiceDescriptor(typeof(IUpkeep), type, ServiceLifetime.Singleton));
+        }
+
+        return services;
+    }
+
+    /// <summary>Does once what a server does by itself from time to time: settles holds that expired, and drops what is past its time. Returns how many parts there were.</summary>
+    /// <exception cref="AggregateException">Of all that failed; each of the others was done.</exception>
+    public static async Task<int> RunUpkeepAsync(this IServiceProvider services, CancellationToken ct)
+    {
+        var (failures, done) = (new List<Exception>(), 0);
+        foreach (var part in services.GetServices<IUpkeep>())
+        {
+            try
+            {
+                await part.RunOnceAsync(ct);
+                done++;
+            }
+            catch (Exception e) when (!ct.IsCancellationRequested)
+            {
+                failures.Add(e);
+            }
+        }
+
+        return failures.Count == 0 ? done : throw new AggregateException(failures);
+    }
+
+    /// <summary>For a process that is one built-in tool: answers one call of it, as a gateway's <c>tools.functions</c> sends it.</summary>
+    public static Task<ReadOnlyMemory<byte>> RunToolAsync(this IServiceProvider services, string tool, ReadOnlyMemory<byte> payload, CancellationToken ct) =>
+        services.GetRequiredService<ToolFunction>().RunAsync(tool, payload, ct);
 
     /// <summary>Sees to the operator's key; returns its text where one was made, to be printed once.</summary>
     public static Task<string?> EnsureOperatorAsync(this IServiceProvider services, CancellationToken ct) =>

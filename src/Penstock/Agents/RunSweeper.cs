@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 
 namespace Penstock.Agents;
 
 /// <summary>Removes what is past its time, at the start and then every <see cref="Every"/>: pieces of growing answers, and runs that ended long ago with all that is theirs.</summary>
-internal sealed partial class RunSweeper(IRunStore store, RunBodies bodies, AgentSection section, TimeProvider time, ILogger<RunSweeper> log) : BackgroundService
+internal sealed partial class RunSweeper(IRunStore store, RunBodies bodies, AgentSection section, TimeProvider time, ILogger<RunSweeper> log) : BackgroundService, IUpkeep
 {
     public static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
@@ -18,9 +19,7 @@ internal sealed partial class RunSweeper(IRunStore store, RunBodies bodies, Agen
         {
             try
             {
-                var now = time.GetUtcNow();
-                var runs = await store.SweepAsync(now - ChunksKept, now - section.Current.Retention, bodies.RemoveAsync, stoppingToken);
-                if (runs > 0) LogSwept(runs, section.Current.Retention.TotalDays);
+                await RunOnceAsync(stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -29,6 +28,13 @@ internal sealed partial class RunSweeper(IRunStore store, RunBodies bodies, Agen
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    public async Task RunOnceAsync(CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        var runs = await store.SweepAsync(now - ChunksKept, now - section.Current.Retention, bodies.RemoveAsync, ct);
+        if (runs > 0) LogSwept(runs, section.Current.Retention.TotalDays);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "{Count} runs that ended more than {Days} days ago were removed")]

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 
 namespace Penstock.Budgets;
 
 /// <summary>Settles what nobody came back to settle: at the start, and then every <see cref="Every"/>.</summary>
-internal sealed partial class HoldSweeper(IBudgetStore store, TimeProvider time, ILogger<HoldSweeper> log) : BackgroundService
+internal sealed partial class HoldSweeper(IBudgetStore store, TimeProvider time, ILogger<HoldSweeper> log) : BackgroundService, IUpkeep
 {
     public static readonly TimeSpan Every = TimeSpan.FromSeconds(10);
 
@@ -15,8 +16,7 @@ internal sealed partial class HoldSweeper(IBudgetStore store, TimeProvider time,
         {
             try
             {
-                var settled = await store.ExpireAsync(time.GetUtcNow(), stoppingToken);
-                if (settled > 0) LogSettled(settled);
+                await RunOnceAsync(stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -25,6 +25,12 @@ internal sealed partial class HoldSweeper(IBudgetStore store, TimeProvider time,
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    public async Task RunOnceAsync(CancellationToken ct)
+    {
+        var settled = await store.ExpireAsync(time.GetUtcNow(), ct);
+        if (settled > 0) LogSettled(settled);
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} holds expired and were settled at their ceiling; reconcile them with the provider (outcome 'unknown')")]

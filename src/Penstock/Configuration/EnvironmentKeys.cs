@@ -50,6 +50,9 @@ public sealed partial record EnvironmentKeys
     /// <summary>DynamoDB elsewhere than in the region, such as an emulator.</summary>
     public Uri? DynamoEndpoint { get; private init; }
 
+    /// <summary>Lambda elsewhere than in the region, such as an emulator.</summary>
+    public Uri? LambdaEndpoint { get; private init; }
+
     /// <summary>Stands before the name of every table.</summary>
     public string TablePrefix { get; private init; } = "";
 
@@ -98,6 +101,7 @@ public sealed partial record EnvironmentKeys
             Store = store,
             AwsRegion = reader.Text("AWS_REGION"),
             DynamoEndpoint = reader.Url("DYNAMODB_ENDPOINT") ?? aws.Endpoint,
+            LambdaEndpoint = reader.Url("LAMBDA_ENDPOINT") ?? aws.Endpoint,
             TablePrefix = reader.Text("PENSTOCK_TABLE_PREFIX") ?? "",
             AdminKey = reader.Text("PENSTOCK_ADMIN_KEY"),
             Drain = TimeSpan.FromSeconds(reader.Whole("PENSTOCK_DRAIN_SECONDS", 30, 0, 3600)),

@@ -71,6 +71,7 @@ internal static class GatewaySetup
         services.AddSingleton<ITool>(provider => TaskTools.Extract(provider.GetRequiredService<TaskCalls>()));
         services.AddSingleton<ITool>(provider => TaskTools.Classify(provider.GetRequiredService<TaskCalls>()));
         services.AddSingleton<ToolEndpoints>();
+        services.AddSingleton<ToolFunction>();
     }
 
     public static void MapGateway(this IEndpointRouteBuilder routes)

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 
 namespace Penstock.Idempotency;
 
 /// <summary>Drops answers that are past their time: at the start, and then every <see cref="Every"/>.</summary>
-internal sealed partial class IdempotencySweeper(IIdempotencyStore store, TimeProvider time, ILogger<IdempotencySweeper> log) : BackgroundService
+internal sealed partial class IdempotencySweeper(IIdempotencyStore store, TimeProvider time, ILogger<IdempotencySweeper> log) : BackgroundService, IUpkeep
 {
     public static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
 
@@ -15,9 +16,7 @@ internal sealed partial class IdempotencySweeper(IIdempotencyStore store, TimePr
         {
             try
             {
-                while (await store.DropAsync(time.GetUtcNow(), stoppingToken) > 0)
-                {
-                }
+                await RunOnceAsync(stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -26,6 +25,13 @@ internal sealed partial class IdempotencySweeper(IIdempotencyStore store, TimePr
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    public async Task RunOnceAsync(CancellationToken ct)
+    {
+        while (await store.DropAsync(time.GetUtcNow(), ct) > 0)
+        {
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Idempotent answers past their time could not be dropped")]

@@ -79,7 +79,7 @@ internal sealed class IdempotentRequests(KeyRing keys, LargestBody largest, Clai
     private async Task WorkAsync(HttpContext http, RunningRequest request, Delivery delivery, RequestDelegate next)
     {
         await using var claim = claims.Hold(request);
-        var end = await DetachedWork.RunAsync(http, request.Client, delivery, TryAsync, claim.CompleteAsync, CancellationToken.None);
+        var end = await DetachedWork.RunAsync(http, request.Client, delivery, TryAsync, claim.CompleteAsync, RequestDeadline.Of(http));
         if (end == DeliveryEnd.Gone) throw new ClientGoneException(http.RequestAborted);
 
         async Task TryAsync()

@@ -1,22 +1,29 @@
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Tools.Custom;
+using Penstock.Tools.Functions;
 using Penstock.Tools.Mcp;
 
 namespace Penstock.Tools;
 
 /// <summary>Every tool there is now, and who may call which.</summary>
-internal sealed class ToolBox(IEnumerable<ITool> builtIn, ToolSection section, EndpointCalls endpoints, McpServers servers)
+internal sealed class ToolBox(IEnumerable<ITool> builtIn, ToolSection section, EndpointCalls endpoints, McpServers servers, IEnumerable<IToolFunctions> functions)
 {
     private readonly IReadOnlyList<ITool> _builtIn = [.. builtIn];
+    private readonly IToolFunctions? _functions = functions.FirstOrDefault();
 
     /// <summary>What this caller may call now, by name.</summary>
     public IReadOnlyList<ITool> For(Caller caller) => [.. Now().Where(tool => Why(caller, tool.Spec) is null).OrderBy(tool => tool.Spec.Name, StringComparer.Ordinal)];
 
     /// <summary>Throws 404 that names what there is, and 403 where the key may not call it.</summary>
-    public ITool Find(Caller caller, string name)
+    public ITool Find(Caller caller, string name) => Find(caller, name, Now());
+
+    /// <summary>The same of those that are built in, as they are carried out in this process.</summary>
+    public ITool FindHere(Caller caller, string name) => Find(caller, name, On());
+
+    private ITool Find(Caller caller, string name, IEnumerable<ITool> among)
     {
-        if (Now().FirstOrDefault(tool => tool.Spec.Name == name) is not { } found)
+        if (among.FirstOrDefault(tool => tool.Spec.Name == name) is not { } found)
             throw new RefusedException(new Refusal(RefusalKind.NotFound, "tool_not_found", $"There is no tool '{Shown(name)}'. This key may call: {List(caller)}."));
         return Why(caller, found.Spec) is { } refusal ? throw new RefusedException(refusal) : found;
     }
@@ -31,10 +38,12 @@ internal sealed class ToolBox(IEnumerable<ITool> builtIn, ToolSection section, E
         return listed ? null : new Refusal(RefusalKind.Forbidden, "tool_not_allowed", $"Key '{key.Id}' may not call the tool '{tool.Name}'. Ask an admin for a key whose 'tools' name it.");
     }
 
+    private IEnumerable<ITool> On() => _builtIn.Where(tool => !section.Current.Off.Contains(tool.Spec.Name));
+
     private IEnumerable<ITool> Now()
     {
         var options = section.Current;
-        return [.. _builtIn.Where(tool => !options.Off.Contains(tool.Spec.Name)), .. options.Endpoints.Select(endpoint => new EndpointTool(endpoint, endpoints)), .. servers.Servers.SelectMany(server => server.Tools)];
+        return [.. On().Select(tool => _functions is { } elsewhere && options.Functions.TryGetValue(tool.Spec.Name, out var function) ? new FunctionTool(tool, function, elsewhere) : tool), .. options.Endpoints.Select(endpoint => new EndpointTool(endpoint, endpoints)), .. servers.Servers.SelectMany(server => server.Tools)];
     }
 
     private string List(Caller caller) => string.Join(", ", For(caller).Select(tool => tool.Spec.Name)) is { Length: > 0 } names ? names : "none";

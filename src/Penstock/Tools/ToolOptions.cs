@@ -20,6 +20,9 @@ internal sealed record ToolOptions
     /// <summary>Built-in tools that nobody may call.</summary>
     public IReadOnlySet<string> Off { get; init; } = FrozenSet<string>.Empty;
 
+    /// <summary>Built-in tools that functions elsewhere carry out, and the function of each.</summary>
+    public IReadOnlyDictionary<string, string> Functions { get; init; } = FrozenDictionary<string, string>.Empty;
+
     public FetchOptions Fetch { get; init; } = new();
 
     public IReadOnlyList<EndpointOptions> Endpoints { get; init; } = [];

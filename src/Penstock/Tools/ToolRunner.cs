@@ -58,7 +58,7 @@ internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolB
         }
     }
 
-    private static void Check(ToolSpec tool, JsonView arguments)
+    public static void Check(ToolSpec tool, JsonView arguments)
     {
         if (tool.Input.Check(arguments.Element) is not { } problem) return;
         var schema = tool.Input.ToString();

@@ -2,12 +2,13 @@ using System.Collections.Frozen;
 using System.Text.RegularExpressions;
 using Penstock.Configuration;
 using Penstock.Kernel;
+using Penstock.Tools.Functions;
 using Penstock.Tools.Mcp;
 
 namespace Penstock.Tools;
 
-/// <summary>The section <c>tools</c>: <c>{maxInFlight, …, off, fetch, http: {name: …}, mcp: {name: …}}</c>.</summary>
-internal sealed partial class ToolSection(McpServers servers) : IConfigSection
+/// <summary>The section <c>tools</c>: <c>{maxInFlight, …, off, fetch, functions: {name: …}, http: {name: …}, mcp: {name: …}}</c>.</summary>
+internal sealed partial class ToolSection(McpServers servers, IEnumerable<IToolFunctions> functions) : IConfigSection
 {
     /// <summary>Tools of ours, whose names no other may have.</summary>
     public static readonly IReadOnlyList<string> BuiltIn = ["calculator", "classify", "extract", "http_fetch", "search", "summarize", "wait"];
@@ -26,10 +27,10 @@ internal sealed partial class ToolSection(McpServers servers) : IConfigSection
         };
     }
 
-    private static ToolOptions Read(ConfigRead file, JsonView section)
+    private ToolOptions Read(ConfigRead file, JsonView section)
     {
         var usual = new ToolOptions();
-        file.Try<object?>(() => { section.AllowOnly("maxInFlight", "maxInFlightPerTenant", "maxWaiting", "maxWaitSeconds", "off", "fetch", "http", "mcp"); return null; }, null);
+        file.Try<object?>(() => { section.AllowOnly("maxInFlight", "maxInFlightPerTenant", "maxWaiting", "maxWaitSeconds", "off", "fetch", "functions", "http", "mcp"); return null; }, null);
         return new ToolOptions
         {
             MaxInFlight = file.Try(() => section.Optional("maxInFlight")?.Whole(1, 100_000) ?? usual.MaxInFlight, 1),
@@ -38,6 +39,7 @@ internal sealed partial class ToolSection(McpServers servers) : IConfigSection
             MaxWait = file.Try(() => Seconds(section, "maxWaitSeconds", usual.MaxWait), usual.MaxWait),
             Off = file.Try(() => Texts(section, "off", name => name.OneOf([.. BuiltIn])), []).ToFrozenSet(StringComparer.Ordinal),
             Fetch = file.Try(() => section.Optional("fetch") is { } fetch ? ReadFetch(fetch) : usual.Fetch, usual.Fetch),
+            Functions = file.Try(() => ReadFunctions(section), FrozenDictionary<string, string>.Empty),
             Endpoints = Named(file, section, "http", ReadEndpoint),
             Servers = Named(file, section, "mcp", ReadServer),
         };
@@ -53,6 +55,21 @@ internal sealed partial class ToolSection(McpServers servers) : IConfigSection
         }
 
         return found;
+    }
+
+    private FrozenDictionary<string, string> ReadFunctions(JsonView section)
+    {
+        if (section.Optional("functions") is not { } named) return FrozenDictionary<string, string>.Empty;
+        named.AllowOnly([.. BuiltIn]);
+        if (!functions.Any()) throw named.Bad("needs a place where functions are: set AWS_REGION, or LAMBDA_ENDPOINT for an emulator");
+        return named.Members().ToFrozenDictionary(pair => pair.Name, pair => ReadFunction(pair.Value), StringComparer.Ordinal);
+    }
+
+    private static string ReadFunction(JsonView entry)
+    {
+        entry.AllowOnly("function");
+        var function = entry.Required("function");
+        return FunctionName().IsMatch(function.Text()) ? function.Text() : throw function.Bad("must be the name of a function or its ARN, with or without a version or alias");
     }
 
     private static FetchOptions ReadFetch(JsonView fetch)
@@ -125,4 +142,8 @@ internal sealed partial class ToolSection(McpServers servers) : IConfigSection
 
     [GeneratedRegex(@"^[A-Za-z0-9_-]{1,64}\z", RegexOptions.CultureInvariant)]
     private static partial Regex Name();
+
+    // As the Invoke API takes it.
+    [GeneratedRegex(@"^(arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:function:)?[A-Za-z0-9_-]{1,64}(:[A-Za-z0-9$_-]{1,128})?\z", RegexOptions.CultureInvariant)]
+    private static partial Regex FunctionName();
 }

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 
 namespace Penstock.Usage;
 
 /// <summary>Drops attempts that are older than they are kept: at the start, and then every <see cref="Every"/>. Their rollups stay.</summary>
-internal sealed partial class Retention(IUsageStore store, UsageSection section, TimeProvider time, ILogger<Retention> log) : BackgroundService
+internal sealed partial class Retention(IUsageStore store, UsageSection section, TimeProvider time, ILogger<Retention> log) : BackgroundService, IUpkeep
 {
     public static readonly TimeSpan Every = TimeSpan.FromHours(1);
 
@@ -15,7 +16,7 @@ internal sealed partial class Retention(IUsageStore store, UsageSection section,
         {
             try
             {
-                await DropAsync(time.GetUtcNow() - section.Current.KeepFor, stoppingToken);
+                await RunOnceAsync(stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -25,6 +26,8 @@ internal sealed partial class Retention(IUsageStore store, UsageSection section,
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
+
+    public Task RunOnceAsync(CancellationToken ct) => DropAsync(time.GetUtcNow() - section.Current.KeepFor, ct);
 
     /// <summary>A bounded number at a time, so that calls are not kept waiting.</summary>
     private async Task DropAsync(DateTimeOffset before, CancellationToken ct)

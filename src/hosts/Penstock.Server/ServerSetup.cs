@@ -1,18 +1,13 @@
 using System.Net;
 using Microsoft.Extensions.Logging.Console;
 using Penstock.Configuration;
+using Penstock.Hosts;
 
 namespace Penstock.Server;
 
 /// <summary>How this host runs Kestrel, logging and its own life.</summary>
 internal static class ServerSetup
 {
-    /// <summary>
-    /// appsettings.json is read once. Watching it would watch the whole folder the server runs in, and the data folder is in there: every write to the store
-    /// would wake a thread.
-    /// </summary>
-    public const string NoWatch = "--hostBuilder:reloadConfigOnChange=false";
-
     /// <summary>Time for booking after the last stream was cut.</summary>
     private static readonly TimeSpan AfterDrain = TimeSpan.FromSeconds(10);
 
@@ -57,7 +52,4 @@ internal static class ServerSetup
         logging.Services.AddSingleton(services => new JsonLog(services.GetRequiredService<TimeProvider>(), Console.OpenStandardOutput()));
         logging.Services.AddSingleton<ILoggerProvider>(services => services.GetRequiredService<JsonLog>());
     }
-
-    public static void AddConfigFile(this IServiceCollection services) => services.AddSingleton(provider => new ConfigFile(
-        Path.Combine(Environment.CurrentDirectory, "penstock.json"), provider.GetServices<IConfigSection>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<ConfigFile>>()));
 }

@@ -20,7 +20,7 @@ public sealed class ToolPlacesTests
 
     public ToolPlacesTests()
     {
-        _section = new ToolSection(new McpServers(_time, NullLoggerFactory.Instance));
+        _section = new ToolSection(new McpServers(_time, NullLoggerFactory.Instance), []);
         _places = new ToolPlaces(_section, _time);
     }
 

@@ -1,10 +1,11 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 
 namespace Penstock.Gateway.Cache;
 
 /// <summary>Keeps the cache within its bound: at the start, and then every <see cref="Every"/>.</summary>
-internal sealed partial class CacheSweeper(ICacheStore store, CacheSection section, TimeProvider time, ILogger<CacheSweeper> log) : BackgroundService
+internal sealed partial class CacheSweeper(ICacheStore store, CacheSection section, TimeProvider time, ILogger<CacheSweeper> log) : BackgroundService, IUpkeep
 {
     public static readonly TimeSpan Every = TimeSpan.FromSeconds(30);
 
@@ -15,8 +16,7 @@ internal sealed partial class CacheSweeper(ICacheStore store, CacheSection secti
         {
             try
             {
-                var dropped = await store.TrimAsync(time.GetUtcNow(), section.Current.MaxBytes, stoppingToken);
-                if (dropped > 0) LogDropped(dropped);
+                await RunOnceAsync(stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -25,6 +25,12 @@ internal sealed partial class CacheSweeper(ICacheStore store, CacheSection secti
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    public async Task RunOnceAsync(CancellationToken ct)
+    {
+        var dropped = await store.TrimAsync(time.GetUtcNow(), section.Current.MaxBytes, ct);
+        if (dropped > 0) LogDropped(dropped);
     }
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "{Count} answers were dropped from the cache")]

@@ -4,7 +4,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 
-namespace Penstock.Server;
+namespace Penstock.Hosts;
 
 /// <summary>
 /// One JSON object a line for a log collector: <c>Timestamp</c> (UTC), <c>LogLevel</c>, <c>Category</c>, <c>Message</c>, <c>Exception</c> where there is one,
@@ -39,6 +39,9 @@ internal sealed class JsonLog : ILoggerProvider
     }
 
     public ILogger CreateLogger(string categoryName) => new Category(this, categoryName);
+
+    /// <summary>Returns when what was logged until now is written: for a process that may be frozen after it.</summary>
+    public void Flush() => Write();
 
     public void Dispose()
     {

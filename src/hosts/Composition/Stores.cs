@@ -1,12 +1,13 @@
 using Penstock.Aws;
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.Lambda;
 using Penstock.Configuration;
 using Penstock.Sqlite;
 using Penstock.Sqlite.Native;
 
-namespace Penstock.Server;
+namespace Penstock.Hosts;
 
-/// <summary>The store that the environment names.</summary>
+/// <summary>The store that the environment names, and what else is elsewhere.</summary>
 internal static class Stores
 {
     public static IServiceCollection AddStore(this IServiceCollection services, EnvironmentKeys environment) => environment.Store == StoreKind.Sqlite
@@ -19,6 +20,13 @@ internal static class Stores
             // An emulator begins empty; in AWS a template says what the tables are.
             CreateTables = environment.DynamoEndpoint is not null,
         });
+
+    /// <summary>Where tools may run that are functions of their own: in the region, or at an emulator.</summary>
+    public static void AddFunctions(this IServiceCollection services, EnvironmentKeys environment)
+    {
+        if (environment.AwsRegion is null && environment.LambdaEndpoint is null) return;
+        services.AddLambdaFunctions(new LambdaFunctionOptions { Region = environment.AwsRegion ?? "us-east-1", Endpoint = environment.LambdaEndpoint });
+    }
 
     /// <summary>Null where it can be used, else what to tell.</summary>
     public static async Task<(string What, string Why)?> OpenStoreAsync(this IServiceProvider services, EnvironmentKeys environment)

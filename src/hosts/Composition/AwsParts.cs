@@ -1,7 +1,7 @@
 using Penstock.Aws;
 using Penstock.Configuration;
 
-namespace Penstock.Server;
+namespace Penstock.Hosts;
 
 /// <summary>What of AWS the environment names, beside the tables.</summary>
 internal static class AwsParts
