@@ -4,12 +4,14 @@ using Penstock.Agents;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
+using Penstock.Jobs;
 using Penstock.Keys;
 using Penstock.Prompts;
 using Penstock.Sqlite.Agents;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
+using Penstock.Sqlite.Jobs;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Prompts;
 using Penstock.Sqlite.Usage;
@@ -37,6 +39,8 @@ public static class SqliteSetup
         services.AddSingleton<IPromptStore, SqlitePromptStore>();
         services.AddSingleton<IRunStore, SqliteRunStore>();
         services.AddSingleton<IMemoryStore, SqliteMemoryStore>();
+        services.AddSingleton<IJobQueue, SqliteJobQueue>();
+        services.AddSingleton<IJobStore, SqliteJobStore>();
         return services;
     }
 }

@@ -9,6 +9,7 @@ using Penstock.Gateway;
 using Penstock.Gateway.Routing;
 using Penstock.Http;
 using Penstock.Idempotency;
+using Penstock.Jobs;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Keys.Jwt;
@@ -45,6 +46,7 @@ public static class PenstockSetup
         services.AddGateway();
         services.AddAgents();
         services.AddMcp();
+        services.AddJobs();
         services.AddIdempotency();
         return services;
     }
@@ -96,5 +98,6 @@ public static class PenstockSetup
         app.MapGateway();
         app.MapAgents();
         app.MapMcp();
+        app.MapJobs();
     }
 }
