@@ -45,6 +45,7 @@ internal static class Migrations
         new(10, "tools of keys", Schema.Tools),
         new(11, "runs in the ledger", Schema.LedgerRuns),
         new(12, "runs and memory", Schema.Runs),
+        new(13, "jobs", Schema.Jobs),
     ];
 
     /// <returns>The steps taken, none where the database is up to date.</returns>

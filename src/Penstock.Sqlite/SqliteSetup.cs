@@ -5,6 +5,7 @@ using Penstock.Blobs;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
+using Penstock.Jobs;
 using Penstock.Keys;
 using Penstock.Prompts;
 using Penstock.Sqlite.Agents;
@@ -12,6 +13,7 @@ using Penstock.Sqlite.Blobs;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
+using Penstock.Sqlite.Jobs;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Prompts;
 using Penstock.Sqlite.Usage;
@@ -40,6 +42,8 @@ public static class SqliteSetup
         services.AddSingleton<IRunStore, SqliteRunStore>();
         services.AddSingleton<IMemoryStore, SqliteMemoryStore>();
         services.AddSingleton<IBlobStore>(provider => new FolderBlobStore(Path.Combine(Path.GetDirectoryName(provider.GetRequiredService<SqliteDatabase>().File)!, "blobs")));
+        services.AddSingleton<IJobQueue, SqliteJobQueue>();
+        services.AddSingleton<IJobStore, SqliteJobStore>();
         return services;
     }
 }

@@ -10,6 +10,7 @@ using Penstock.Gateway;
 using Penstock.Gateway.Routing;
 using Penstock.Http;
 using Penstock.Idempotency;
+using Penstock.Jobs;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Keys.Jwt;
@@ -49,6 +50,7 @@ public static class PenstockSetup
         services.AddGateway();
         services.AddAgents();
         services.AddMcp();
+        services.AddJobs();
         services.AddIdempotency();
         return services;
     }
@@ -144,5 +146,6 @@ public static class PenstockSetup
         app.MapGateway();
         app.MapAgents();
         app.MapMcp();
+        app.MapJobs();
     }
 }

@@ -133,6 +133,7 @@ public sealed class MigrationTests : IDisposable
                 "10 7ae9229bebf1cc37b10a85920a199471e9f190017ca189e8600ab50d8caea1e9",
                 "11 6f0b24f88719365f31d4cd3fa32a7d6dab75833b0f51bdaafd4c8d2896b8f875",
                 "12 a548f2c2f0c5de7b8603141ca14e1a081f02b07d5eeaaf6b67ea062e1607200d",
+                "13 c76b5ead2f950e477500ef4c4b6f6c31feedb6bc0d0a56dde8ff268b6262e0bf",
             ],
             Migrations.All.Select(migration => $"{migration.Number} {migration.Hash}"));
     }

@@ -4,6 +4,7 @@ using Penstock.Sqlite.Agents;
 using Penstock.Sqlite.Budgets;
 using Penstock.Sqlite.Cache;
 using Penstock.Sqlite.Idempotency;
+using Penstock.Sqlite.Jobs;
 using Penstock.Sqlite.Keys;
 using Penstock.Sqlite.Usage;
 using Xunit;
@@ -23,13 +24,14 @@ public sealed partial class TenantFilterTests
         RollupsOfOld.SelectAllBooked,
         SqliteCacheStore.SelectKeys, SqliteCacheStore.DeleteExpired, SqliteCacheStore.SumBytes, SqliteCacheStore.SelectOldest, SqliteCacheStore.DeleteRow, SqliteIdempotencyStore.DeletePast, SqliteAlertStore.SelectDue,
         RunRows.SelectOpen, RunRows.CountAhead, RunRows.SelectEnded, RunHeads.ReleaseRuns, ChunkRows.DeleteOld,
+        SqliteJobStore.SelectStale, SqliteJobStore.DeletePast, SqliteJobQueue.SelectNext, SqliteJobQueue.SelectNextDue, SqliteJobQueue.Hide, SqliteJobQueue.TakeTurn, SqliteJobQueue.Prolong, SqliteJobQueue.Delete, SqliteJobQueue.SelectDead, SqliteJobQueue.DeleteDead,
     ];
 
     /// <summary>Tables without a tenant's rows; SQLite keeps the last number of a table in one of them.</summary>
     private static readonly string[] Shared = ["schema_migrations", "sqlite_sequence"];
 
     /// <summary>Their rows are in the order in which they came; an index that begins with the tenant keeps them apart.</summary>
-    private static readonly string[] Numbered = ["ledger"];
+    private static readonly string[] Numbered = ["ledger", "job_queue", "job_dead"];
 
     [Fact]
     public async Task Every_statement_on_a_tenants_table_names_the_tenant()

@@ -58,7 +58,7 @@ internal sealed class RunEndpoints(Runs runs, Admission admission, RunEvents eve
         await using var passage = await admission.AdmitAsync(http, Scopes.RunAgents);
         // Large documents are checked and copied where they hold up nobody else.
         var (_, request) = await admission.ReadAsync(http, passage.Caller, body => RunRequest.Read(JsonView.Parse(body)));
-        return (await runs.StartAsync(passage.Caller, request, http.RequestAborted), request);
+        return (await runs.StartAsync(passage.Caller, request, RequestScope.Of(http).Job, http.RequestAborted), request);
     }
 
     private async Task ListAsync(HttpContext http)

@@ -17,14 +17,17 @@ internal sealed class Runs(IRunStore store, RunBodies bodies, RunSignals signals
     private const int Page = 200;
 
     /// <summary>Accepted, queued, and durable when the task completes.</summary>
-    public async Task<RunRecord> StartAsync(Caller caller, RunRequest request, CancellationToken ct)
+    /// <param name="job">Whose call starts it: the run is named after it, and one that is there already is that call's. Null for anybody else.</param>
+    public async Task<RunRecord> StartAsync(Caller caller, RunRequest request, string? job, CancellationToken ct)
     {
+        var named = job is null ? (RunId?)null : new RunId($"run_{job[(job.IndexOf('_', StringComparison.Ordinal) + 1)..]}");
+        if (named is { } known && await store.GetAsync(caller.Tenant, known, ct) is { } there) return there;
         var order = checks.Check(caller, request);
         var now = Now();
         var first = RunBeginning.Of(caller, order, now);
         while (true)
         {
-            var run = RunBeginning.Head(new RunId(ids.Next("run_")), caller, order, now) with { NextSeq = first.Count };
+            var run = RunBeginning.Head(named ?? new RunId(ids.Next("run_")), caller, order, now) with { NextSeq = first.Count };
             if (!await store.CreateAsync(run, first, ct)) continue;
             signals.Wanted(run.Id);
             return run;

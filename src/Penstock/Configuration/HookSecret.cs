@@ -32,6 +32,12 @@ internal sealed class HookSecret(ReadOnlyMemory<byte> key)
         return "v1," + Convert.ToBase64String(HMACSHA256.HashData(key.Span, signed));
     }
 
+    /// <summary>One of its own for each of those whom we sign for: none of them can sign what another believes.</summary>
+    public HookSecret For(string whom) => new(HKDF.DeriveKey(HashAlgorithmName.SHA256, key.ToArray(), 32, info: Encoding.UTF8.GetBytes(whom)));
+
+    /// <summary>As a receiver's library takes it. Shown to whom it belongs, and to nobody else.</summary>
+    public string Reveal() => Prefix + Convert.ToBase64String(key.Span);
+
     /// <summary>Bytes of the key.</summary>
     public int Length => key.Length;
 

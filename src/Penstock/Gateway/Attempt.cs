@@ -125,6 +125,7 @@ internal sealed class Attempt(AttemptId id, CallOrigin origin, Target target, At
         }
 
         BookedAs = row;
+        origin.Request.Spend(row.Cost);
         Remaining += _granted - row.Cost;
         return new Receipt(counts, row.Cost, estimated, row.LatencyMs);
     }

@@ -21,5 +21,14 @@ internal sealed class RequestScope(RequestId id, long startedAt)
     /// <summary>True where the answer began and ended in an error of its own dialect: its status says nothing of that.</summary>
     public bool Incomplete { get; set; }
 
+    /// <summary>The job whose call this is, where it is one; what the call starts is named after it, so that it is started once.</summary>
+    public string? Job { get; init; }
+
+    /// <summary>What was booked for it so far.</summary>
+    public Money Spent { get; private set; }
+
+    /// <summary>By one call after the other.</summary>
+    public void Spend(Money cost) => Spent += cost;
+
     public static RequestScope Of(HttpContext http) => http.Features.GetRequiredFeature<RequestScope>();
 }

@@ -9,7 +9,7 @@ internal sealed class LimitSection : IConfigSection
     /// <summary>The routes that count and can be limited; a test holds the list to them.</summary>
     public static readonly IReadOnlyList<string> Routes =
     [
-        "/ai", "/mcp", "/v1/agents/run", "/v1/agents/runs/{id}/fork", "/v1/agents/stream", "/v1/chat/completions", "/v1/classify", "/v1/complete", "/v1/embed", "/v1/embeddings", "/v1/extract", "/v1/messages", "/v1/messages/count_tokens",
+        "/ai", "/mcp", "/v1/agents/run", "/v1/agents/runs/{id}/fork", "/v1/agents/stream", "/v1/chat/completions", "/v1/classify", "/v1/complete", "/v1/embed", "/v1/embeddings", "/v1/extract", "/v1/jobs", "/v1/messages", "/v1/messages/count_tokens",
         "/v1/stream", "/v1/suggest", "/v1/summarise", "/v1/summarize", "/v1/tools/{name}",
     ];
 

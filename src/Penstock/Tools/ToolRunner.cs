@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 using Penstock.Kernel;
 
 namespace Penstock.Tools;
@@ -85,6 +86,7 @@ internal sealed partial class ToolRunner(ToolBox tools, ToolPlaces places, ToolB
         finally
         {
             booked = await booking.SettleAsync(row, error, free, time.GetElapsedTime(started));
+            RequestScope.Of(call.Http).Spend(booked);
         }
 
         return new ToolAnswer(tool.Spec, output, tool.Spec.Cost is null ? metered : booked, time.GetElapsedTime(started));
