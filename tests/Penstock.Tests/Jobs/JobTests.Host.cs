@@ -5,6 +5,7 @@ using Penstock.Gateway;
 using Penstock.Jobs;
 using Penstock.Kernel;
 using Penstock.Tests.Gateway;
+using Xunit;
 
 namespace Penstock.Tests.Jobs;
 
