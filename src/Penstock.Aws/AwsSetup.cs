@@ -8,6 +8,7 @@ using Penstock.Aws.DynamoDb;
 using Penstock.Aws.DynamoDb.Agents;
 using Penstock.Aws.DynamoDb.Cache;
 using Penstock.Aws.DynamoDb.Idempotency;
+using Penstock.Aws.DynamoDb.Jobs;
 using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Aws.DynamoDb.Prompts;
@@ -15,6 +16,7 @@ using Penstock.Aws.Lambda;
 using Penstock.Budgets;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
+using Penstock.Jobs;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Limits;
@@ -42,6 +44,9 @@ public static class AwsSetup
         services.AddSingleton<IPromptStore, DynamoPromptStore>();
         services.AddSingleton<IRunStore, DynamoRunStore>();
         services.AddSingleton<IMemoryStore, DynamoMemoryStore>();
+        services.AddSingleton<IJobStore, DynamoJobStore>();
+        // Until a queue takes its place.
+        services.AddSingleton<IJobQueue, NoJobQueue>();
         services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);

@@ -53,6 +53,7 @@ public sealed class DataTests
         Assert.Equal(
             [
                 "AiCache755DC66B",
+                "AiJobsE9535257",
                 "AiMemoryB60654A0",
                 "AiPlatformBudgetsD99B3994",
                 "AiPlatformIdempotency697141AF",

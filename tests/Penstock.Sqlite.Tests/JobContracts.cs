@@ -19,3 +19,22 @@ public sealed class SqliteJobQueueTests : JobQueueContract
         return Task.CompletedTask;
     }
 }
+
+public sealed class SqliteJobStoreTests : JobStoreContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<IJobStore> OpenAsync() => ValueTask.FromResult<IJobStore>(new SqliteJobStore(_store.Database));
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}
+
+public sealed class SqliteJobEffectsTests : JobEffectsContract
+{
+    private readonly OpenedStore _store = new();
+
+    protected override ValueTask<(IJobQueue Queue, IJobStore Store)> OpenAsync() =>
+        ValueTask.FromResult<(IJobQueue, IJobStore)>((new SqliteJobQueue(_store.Database, TimeProvider.System), new SqliteJobStore(_store.Database)));
+
+    protected override ValueTask CloseAsync() => _store.DisposeAsync();
+}

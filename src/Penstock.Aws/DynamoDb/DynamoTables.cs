@@ -18,6 +18,7 @@ namespace Penstock.Aws.DynamoDb;
 /// ai-prompts               pk, sk                                                 versions of templates, labels and their moves
 /// ai-runs                  pk, sk                       by-due (due, dueKey)      agent runs, their journals, inboxes and growing answers
 /// ai-memory                pk, sk                                                 threads of conversations, and facts about end users
+/// ai-jobs                  pk, sk                       by-due (due, dueKey)      jobs, what they asked and what was answered
 /// </code>
 /// A partition's name begins with its tenant (<c>t#acme#…</c>), except where the tenant is what is looked for. Where many calls write at once, the
 /// name ends with a shard.
@@ -45,6 +46,8 @@ internal sealed class DynamoTables(string prefix)
 
     /// <summary>Apart from runs, which end and are swept away.</summary>
     public string Memory { get; } = $"{prefix}ai-memory";
+
+    public string Jobs { get; } = $"{prefix}ai-jobs";
 
     /// <summary>The attribute by which DynamoDB drops items, in seconds since 1970.</summary>
     public const string Ttl = "ttl";
@@ -95,6 +98,9 @@ internal sealed class DynamoTables(string prefix)
         Index(runs, ByDue, ("due", ScalarAttributeType.S), ("dueKey", ScalarAttributeType.S), ProjectionType.KEYS_ONLY);
         yield return runs;
         yield return Table(Memory, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
+        var jobs = Table(Jobs, ("pk", KeyType.HASH, ScalarAttributeType.S), ("sk", KeyType.RANGE, ScalarAttributeType.S));
+        Index(jobs, ByDue, ("due", ScalarAttributeType.S), ("dueKey", ScalarAttributeType.S), ProjectionType.KEYS_ONLY);
+        yield return jobs;
         foreach (var name in new[] { Idempotency, Cache })
         {
             var answers = Table(name, ("id", KeyType.HASH, ScalarAttributeType.S));

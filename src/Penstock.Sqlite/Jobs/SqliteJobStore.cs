@@ -59,9 +59,21 @@ internal sealed class SqliteJobStore(SqliteDatabase database) : IJobStore
         },
         ct);
 
-    public Task<ReadOnlyMemory<byte>?> RequestAsync(TenantId tenant, JobId id, CancellationToken ct) => BytesAsync(SelectRequest, tenant, id, ct);
+    public Task<ReadOnlyMemory<byte>?> RequestAsync(TenantId tenant, JobId id, CancellationToken ct) => database.ReadAsync(
+        session =>
+        {
+            using var row = session.Use(SelectRequest);
+            return Bytes(Named(row, tenant, id));
+        },
+        ct);
 
-    public Task<ReadOnlyMemory<byte>?> ResultAsync(TenantId tenant, JobId id, CancellationToken ct) => BytesAsync(SelectResult, tenant, id, ct);
+    public Task<ReadOnlyMemory<byte>?> ResultAsync(TenantId tenant, JobId id, CancellationToken ct) => database.ReadAsync(
+        session =>
+        {
+            using var row = session.Use(SelectResult);
+            return Bytes(Named(row, tenant, id));
+        },
+        ct);
 
     public Task<bool> ChangeAsync(JobRecord job, ReadOnlyMemory<byte>? result, CancellationToken ct) => database.WriteAsync(
         session =>
@@ -97,15 +109,12 @@ internal sealed class SqliteJobStore(SqliteDatabase database) : IJobStore
         },
         ct);
 
-    private Task<ReadOnlyMemory<byte>?> BytesAsync(string select, TenantId tenant, JobId id, CancellationToken ct) => database.ReadAsync(
-        session =>
-        {
-            using var row = session.Use(select);
-            // Not a conditional: a null array would turn into empty memory, which is a value.
-            if (!Named(row, tenant, id).Step()) return default(ReadOnlyMemory<byte>?);
-            return row.BlobOrNull(0);
-        },
-        ct);
+    private static ReadOnlyMemory<byte>? Bytes(Statement row)
+    {
+        // Not a conditional: a null array would turn into empty memory, which is a value.
+        if (!row.Step()) return null;
+        return row.BlobOrNull(0);
+    }
 
     private static Statement Named(Statement statement, TenantId tenant, JobId id) => statement.Set("$tenant", tenant.Value).Set("$id", id.Value);
 

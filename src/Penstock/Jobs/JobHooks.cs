@@ -8,7 +8,6 @@ using Microsoft.Extensions.Logging;
 using Penstock.Configuration;
 using Penstock.Http;
 using Penstock.Kernel;
-using Penstock.Keys;
 using Penstock.Tools.Fetch;
 
 namespace Penstock.Jobs;

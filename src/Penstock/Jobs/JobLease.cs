@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
-using Penstock.Kernel;
 
 namespace Penstock.Jobs;
 
@@ -22,10 +21,10 @@ internal sealed partial class JobLease : IAsyncDisposable
     private readonly Task _renewing;
     private bool _gone;
 
-    public JobLease(IJobStore store, IJobQueue queue, JobRecord job, JobReceipt receipt, TimeSpan length, JobClock clock, ILogger log)
+    public JobLease(IJobStore store, IJobQueue queue, TakenJob taken, JobClock clock, ILogger log)
     {
-        (_store, _queue, _receipt, _length, _clock, _log) = (store, queue, receipt, length, clock, log);
-        (Job, Lost) = (job, _lost.Token);
+        (_store, _queue, _receipt, _length, _clock, _log) = (store, queue, taken.Receipt, taken.Lease, clock, log);
+        (Job, Lost) = (taken.Job, _lost.Token);
         _renewing = RenewAsync();
     }
 
@@ -101,6 +100,9 @@ internal sealed partial class JobLease : IAsyncDisposable
     [LoggerMessage(Level = LogLevel.Warning, Message = "job {Job}: its worker could not show life; it tries again")]
     private static partial void LogSilent(ILogger log, JobId job, Exception e);
 }
+
+/// <param name="Lease">How long it is this worker's where it does not show life.</param>
+internal sealed record TakenJob(JobRecord Job, JobReceipt Receipt, TimeSpan Lease);
 
 /// <summary>Times as they are kept: to the millisecond.</summary>
 internal sealed class JobClock(TimeProvider time)

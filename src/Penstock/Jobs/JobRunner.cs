@@ -67,7 +67,7 @@ internal sealed partial class JobRunner(IJobStore store, IJobQueue queue, JobCal
     {
         JobAnswer? answer = null;
         var broken = false;
-        var lease = new JobLease(store, queue, mine, received.Receipt, section.Current.Lease, parts.Clock, log);
+        var lease = new JobLease(store, queue, new TakenJob(mine, received.Receipt, section.Current.Lease), parts.Clock, log);
         parts.Running.Add(lease);
         try
         {
@@ -131,7 +131,7 @@ internal sealed partial class JobRunner(IJobStore store, IJobQueue queue, JobCal
             return;
         }
 
-        LogEnded(job.Id, JobNames.Of(state), ended.Attempts, ended.Cost.Usd, ended.ErrorCode);
+        LogEnded(job.Id, state, ended.Attempts, ended.Cost.Usd, ended.ErrorCode);
         await FinishAsync(received, ended);
     }
 
@@ -145,7 +145,7 @@ internal sealed partial class JobRunner(IJobStore store, IJobQueue queue, JobCal
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "job {Job} {State} after {Attempts} attempts, cost {CostUsd} USD, error {Error}")]
-    private partial void LogEnded(JobId job, string state, int attempts, decimal costUsd, string? error);
+    private partial void LogEnded(JobId job, JobState state, int attempts, decimal costUsd, string? error);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "job {Job} is given back after {Attempts} attempts, for {Seconds} s: {Error}")]
     private partial void LogAgain(JobId job, int attempts, double seconds, string? error);

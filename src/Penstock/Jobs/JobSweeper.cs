@@ -42,11 +42,11 @@ internal sealed partial class JobSweeper(IJobStore store, IJobQueue queue, JobCl
     {
         if (!await store.ChangeAsync(job with { UpdatedAt = clock.Now }, null, ct)) return;
         await queue.SendAsync(job.Ended ? JobEnds.News(job) : JobEnds.Work(job), TimeSpan.Zero, ct);
-        LogSent(job.Id, JobNames.Of(job.State));
+        LogSent(job.Id, job.State);
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "job {Job} is {State} and nothing happened to it for an hour; its message is sent again")]
-    private partial void LogSent(JobId job, string state);
+    private partial void LogSent(JobId job, JobState state);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Old jobs could not be looked through")]
     private partial void LogFailed(Exception e);

@@ -34,7 +34,7 @@ internal sealed class Jobs(IJobStore store, IJobQueue queue, JobHooks hooks, Job
                 Keep = order.Keep ?? section.Current.Keep,
             };
             if (!await store.AddAsync(job, order.Body, ct)) continue;
-            await queue.SendAsync(JobEnds.Work(job), TimeSpan.Zero, ct);
+            await SendAsync(job, ct);
             return job;
         }
     }
@@ -84,6 +84,21 @@ internal sealed class Jobs(IJobStore store, IJobQueue queue, JobHooks hooks, Job
 
     /// <summary>Of every tenant.</summary>
     public Task<IReadOnlyList<DeadJob>> LettersAsync(int most, CancellationToken ct) => queue.ListDeadAsync(most, ct);
+
+    /// <summary>One that no message stands for would be found and called later, when its client has long been told that it was not taken.</summary>
+    private async Task SendAsync(JobRecord job, CancellationToken ct)
+    {
+        try
+        {
+            await queue.SendAsync(JobEnds.Work(job), TimeSpan.Zero, ct);
+        }
+        catch
+        {
+            using var timeout = new CancellationTokenSource(JobRunnerParts.LongestWrite, parts.Clock.Time);
+            await store.ChangeAsync(JobEnds.End(job, JobState.Cancelled, parts.Clock.Now) with { Hook = JobHook.None }, null, timeout.Token);
+            throw;
+        }
+    }
 
     /// <summary>Called maybe more than once for one letter: a job that lives already may have been revived by a redrive that broke off.</summary>
     private async Task<bool> ReadmitAsync(JobMessage letter, CancellationToken ct)

@@ -23,6 +23,8 @@ internal static class Samples
         "/v1/agents/runs/{id}/signal" => """{"name":"paid"}""",
         "/v1/agents/runs/{id}/fork" => """{"from":1}""",
         "/v1/agents/runs/{id}/cancel" or "/v1/agents/runs/{id}/redrive" => "{}",
+        "/v1/jobs" => $$"""{"request":{"path":"/v1/complete","body":{{Body("/v1/complete")}} } }""",
+        "/v1/jobs/{id}/cancel" or "/v1/admin/jobs/{id}/redrive" or "/v1/admin/jobs/redrive" => "{}",
         "/v1/agents/memory" => """{"text":"likes fish"}""",
         "/v1/tools/{name}" => """{"expression":"1 + 1"}""",
         "/ai" => """{"prompt":"hi"}""",

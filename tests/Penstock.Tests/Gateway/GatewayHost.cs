@@ -19,6 +19,7 @@ using Penstock.Gateway.Routing;
 using Penstock.Gateway.Cache;
 using Penstock.Http;
 using Penstock.Idempotency;
+using Penstock.Jobs;
 using Penstock.Kernel;
 using Penstock.Keys;
 using Penstock.Keys.Jwt;
@@ -82,7 +83,7 @@ internal sealed class GatewayHost : IAsyncDisposable
         builder.Services.AddSingleton(clock);
         builder.Services.AddPenstock(keys);
         // These tests wait for timers of the pipeline on their own clock; those of what runs in the background would stand among them.
-        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh), typeof(AgentWatch), typeof(RunSweeper), typeof(RunWorker), typeof(PlatformKeyRefresh) })
+        foreach (var background in new[] { typeof(HoldSweeper), typeof(Retention), typeof(CacheSweeper), typeof(IdempotencySweeper), typeof(AlertSender), typeof(IssuerRefresh), typeof(AgentWatch), typeof(RunSweeper), typeof(RunWorker), typeof(PlatformKeyRefresh), typeof(JobWorker), typeof(JobSweeper) })
             builder.Services.Remove(builder.Services.Single(service => service.ImplementationType == background));
         builder.Services.AddSingleton<ITokenCounter>(new TokenCounter(new Tokenizers(NullLogger<Tokenizers>.Instance, Path.Combine(folder.FullName, "none"))));
         builder.Services.AddSingleton<IProviderKind>(new ScriptedKind("openai", Dialect.OpenAi, script));

@@ -25,8 +25,8 @@ const EVERY_SCOPE = ['ai:complete', 'ai:embed', 'agent:run', 'admin', 'operator'
 const text = fs.readFileSync(COMMITTED, 'utf8');
 const description = JSON.parse(text);
 const contract = new Contract(description, rules);
-// What is done with runs lasts as long as they do, and needs one that waits: those answers are held against the description where a test owns the runs.
-for (const [id, { path }] of contract.operations) if (path.startsWith('/v1/agents/') || path === '/v1/ws') contract.operations.delete(id);
+// What is done with runs and jobs lasts as long as they do, and needs one that waits: those answers are held against the description where a test owns them.
+for (const [id, { path }] of contract.operations) if (path.startsWith('/v1/agents/') || /^\/v1\/(admin\/)?jobs/.test(path) || path === '/v1/ws') contract.operations.delete(id);
 const roll = dice(SEED);
 const generator = new Generator((node) => contract.resolve(node), roll);
 const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
