@@ -66,6 +66,8 @@ internal sealed record McpMessage(JsonElement? Id, string Method, JsonView? Para
             if (root.Optional("jsonrpc") is not { Kind: JsonValueKind.String } version || version.Text() != "2.0") throw root.Bad("is no JSON-RPC 2.0 message");
             var id = root.Optional("id");
             if (id is { Kind: not (JsonValueKind.String or JsonValueKind.Number) } other) throw other.Bad("must be a string or a number");
+            // It goes back as it came, and half of a surrogate pair could not.
+            if (id is { Kind: JsonValueKind.String } text) text.Text();
             if (root.Optional("method") is not { } method)
                 return root.Optional("result") is not null || root.Optional("error") is not null ? new McpMessage(null, "", null) : throw root.Bad("has no 'method'");
             var parameters = root.Optional("params");

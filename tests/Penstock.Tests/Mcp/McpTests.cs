@@ -83,6 +83,7 @@ public sealed class McpTests : IAsyncLifetime
     [InlineData("""{"id": 1, "method": "ping"}""", 400, -32600)]
     [InlineData("""{"jsonrpc": "1.0", "id": 1, "method": "ping"}""", 400, -32600)]
     [InlineData("""{"jsonrpc": "2.0", "id": {}, "method": "ping"}""", 400, -32600)]
+    [InlineData("""{"jsonrpc": "2.0", "id": "\ud800", "method": "ping"}""", 400, -32600)]
     [InlineData("""{"jsonrpc": "2.0", "id": 1}""", 400, -32600)]
     [InlineData("""{"jsonrpc": "2.0", "id": 1, "method": 5}""", 400, -32600)]
     [InlineData("""{"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []}""", 400, -32600)]

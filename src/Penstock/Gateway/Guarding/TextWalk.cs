@@ -57,8 +57,14 @@ internal sealed class TextWalk(GuardRules rules, GuardTally tally, JsonEdits edi
         var (name, value) = (member.Name, member.Value);
         if (look == Look.Descriptions)
         {
-            if (value.ValueKind != JsonValueKind.String) Walk(value, look);
-            else if (name == "description") Apply(value);
+            if (value.ValueKind == JsonValueKind.String)
+            {
+                if (name is "description" or "title" or "$comment") Apply(value);
+            }
+            else
+            {
+                Walk(value, name == "examples" && value.ValueKind == JsonValueKind.Array ? Look.Values : look);
+            }
         }
         else if (look == Look.Values)
         {

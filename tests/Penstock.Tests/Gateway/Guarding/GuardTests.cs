@@ -91,6 +91,20 @@ public sealed class GuardTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_explains_a_schema_is_looked_at_and_what_is_compared_is_not()
+    {
+        const string Schema = """{"type":"object","title":"CARD","$comment":"CARD","examples":[{"name":"CARD"}],"properties":{"title":{"type":"string","description":"CARD","enum":["CARD"]},"examples":{"const":"CARD"}}}""";
+
+        var answer = await _host.PostAsync("/v1/chat/completions", """{"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hi"}], "tools": [{"type": "function", "function": {"name": "f", "parameters": SCHEMA}}]}""".Replace("SCHEMA", Schema, StringComparison.Ordinal).Replace("CARD", Card, StringComparison.Ordinal), await KeyAsync(Masks));
+
+        Assert.True(answer.Status == 200, answer.Body);
+        Assert.Equal("card=4", answer.Headers["x-penstock-guards"]);
+        Assert.Equal(
+            """{"type":"object","title":"[CARD]","$comment":"[CARD]","examples":[{"name":"[CARD]"}],"properties":{"title":{"type":"string","description":"[CARD]","enum":["4111 1111 1111 1111"]},"examples":{"const":"4111 1111 1111 1111"}}}""",
+            _host.Script.Calls.Single().Call.Tools.Single().Schema);
+    }
+
+    [Fact]
     public async Task A_field_to_extract_is_looked_at_whatever_its_name()
     {
         _host.Script.Chat = (_, _) => Frames.Of(new ProviderFrame(null, default, [new TextDelta(0, """{"name": "x"}"""), new Finished(0, FinishReason.Stop)], Last: true));
