@@ -16,10 +16,7 @@ internal static class GatewaySetup
 {
     public static void AddGateway(this IServiceCollection services)
     {
-        services.AddSingleton<PlatformKeys>();
-        services.AddHostedService<PlatformKeyRefresh>();
-        services.AddSingleton<RoutingSection>();
-        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
+        services.AddConfiguredProviders();
         services.AddSingleton<TargetStates>();
         services.AddSingleton(new Chance());
         services.AddSingleton<Router>();
@@ -58,6 +55,15 @@ internal static class GatewaySetup
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<EmbeddingEndpoints>();
         services.AddTasks();
+    }
+
+    /// <summary>What the configuration says of providers, and the platform's keys at them.</summary>
+    private static void AddConfiguredProviders(this IServiceCollection services)
+    {
+        services.AddSingleton<PlatformKeys>();
+        services.AddHostedService<PlatformKeyRefresh>();
+        services.AddSingleton<RoutingSection>();
+        services.AddSingleton<IConfigSection>(provider => provider.GetRequiredService<RoutingSection>());
     }
 
     /// <summary>Small jobs of our own: each has a route, and most are tools too.</summary>
