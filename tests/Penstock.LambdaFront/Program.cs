@@ -6,7 +6,7 @@ using Penstock.LambdaFront;
 // Looks like Penstock.Server to whoever starts it, and is a front of AWS before several Lambda processes on one DynamoDB emulator:
 //   PENSTOCK_SERVER_DLL=…/Penstock.LambdaFront.dll npm --prefix tests/clients test
 //   PENSTOCK_FRONT   FunctionUrl (the default, which streams), HttpApi or Rest
-const int Processes = 4;
+const int Processes = 3;
 var kind = Enum.Parse<FrontKind>(Environment.GetEnvironmentVariable("PENSTOCK_FRONT") ?? nameof(FrontKind.FunctionUrl));
 var port = int.Parse(Environment.GetEnvironmentVariable("PORT") ?? "0", CultureInfo.InvariantCulture);
 
@@ -23,16 +23,15 @@ var environment = Environment.GetEnvironmentVariables().Cast<System.Collections.
 var functions = new List<LambdaProcess>();
 try
 {
-    // The first one makes the tables.
-    for (var i = 0; i < Processes; i++)
+    // The first one makes the tables; the others come while it answers.
+    functions.Add(LambdaProcess.Start(lambda.Address, Environment.CurrentDirectory, environment));
+    while (lambda.Asked == 0)
     {
-        functions.Add(LambdaProcess.Start(lambda.Address, Environment.CurrentDirectory, environment));
-        while (lambda.Asked <= i)
-        {
-            if (!functions[i].Running) throw new InvalidOperationException($"The function ended:\n{string.Join('\n', functions[i].Output)}");
-            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
-        }
+        if (!functions[0].Running) throw new InvalidOperationException($"The function ended:\n{string.Join('\n', functions[0].Output)}");
+        await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System);
     }
+
+    while (functions.Count < Processes) functions.Add(LambdaProcess.Start(lambda.Address, Environment.CurrentDirectory, environment));
 
     await using var front = await HttpFront.StartAsync(lambda, kind, port);
     var stop = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);

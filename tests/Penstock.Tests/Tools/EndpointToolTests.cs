@@ -164,6 +164,7 @@ public sealed class EndpointToolTests : IAsyncLifetime
     [InlineData("""{"mcp": {"x": {}}}""", "must have 'command'")]
     [InlineData("""{"mcp": {"x": {"url": "https://example.com", "headers": {"Authorization": "env:PENSTOCK_TEST_NOTHING"}}}}""", "PENSTOCK_TEST_NOTHING, which is not set")]
     [InlineData("""{"off": ["nothing"]}""", "'tools.off[0]' must be one of")]
+    [InlineData("""{"functions": {"summarize": {"function": "summarize"}}}""", "set AWS_REGION")]
     [InlineData("""{"maxInFlight": 0}""", "'tools.maxInFlight'")]
     [InlineData("""{"unknown": 0}""", "'tools.unknown'")]
     public void A_section_with_an_error_names_it(string tools, string error)

@@ -31,7 +31,10 @@ internal sealed class RuntimeApi(LambdaOptions options) : IDisposable
         return new Invocation(Header(answer, "Lambda-Runtime-Aws-Request-Id"), DateTimeOffset.FromUnixTimeMilliseconds(deadline), await answer.Content.ReadAsByteArrayAsync(ct));
     }
 
-    public Task RespondAsync(string id, ReadOnlyMemory<byte> answer, CancellationToken ct) => PostAsync($"{_base}/invocation/{id}/response", answer, null, ct);
+    /// <summary>An answer that is larger than Lambda takes becomes an error that says so.</summary>
+    public Task RespondAsync(string id, ReadOnlyMemory<byte> answer, CancellationToken ct) => answer.Length <= LargestAnswer
+        ? PostAsync($"{_base}/invocation/{id}/response", answer, null, ct)
+        : FailAsync(id, "Penstock.AnswerTooLarge", $"The answer has {answer.Length} bytes, and Lambda hands on {LargestAnswer} in one piece.", ct);
 
     /// <param name="type">For machines, as <c>Penstock.UnknownEvent</c>.</param>
     public Task FailAsync(string id, string type, string message, CancellationToken ct) => PostAsync($"{_base}/invocation/{id}/error", ErrorBody(type, message), type, ct);
