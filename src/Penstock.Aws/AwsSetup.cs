@@ -3,6 +3,7 @@ using Amazon.DynamoDBv2;
 using Amazon.Runtime;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
+using Penstock.Aws.Bedrock;
 using Penstock.Aws.DynamoDb;
 using Penstock.Aws.DynamoDb.Agents;
 using Penstock.Aws.DynamoDb.Cache;
@@ -10,7 +11,10 @@ using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Aws.DynamoDb.Prompts;
+using Penstock.Aws.SageMaker;
+using Penstock.Aws.Signing;
 using Penstock.Budgets;
+using Penstock.Gateway;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Kernel;
@@ -43,6 +47,15 @@ public static class AwsSetup
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);
         services.AddSingleton<IBudgetStore>(provider => provider.GetRequiredService<DynamoLedger>().Budgets);
+        return services;
+    }
+
+    /// <summary>Bedrock and SageMaker as kinds of providers. They use the connections and the token counter of <c>AddProviders</c>.</summary>
+    public static IServiceCollection AddAwsProviders(this IServiceCollection services, AwsOptions options)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton<IProviderKind, BedrockKind>();
+        services.AddSingleton<IProviderKind, SageMakerKind>();
         return services;
     }
 

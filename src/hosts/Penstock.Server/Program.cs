@@ -27,6 +27,7 @@ builder.Logging.ConfigureServer();
 builder.Services.AddSingleton(TimeProvider.System);
 builder.Services.AddPenstock(environment);
 builder.Services.AddProviders();
+builder.Services.AddAws(environment);
 builder.Services.AddConfigFile();
 builder.Services.AddStore(environment);
 

@@ -1,5 +1,6 @@
 using Penstock.Aws;
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.Signing;
 using Penstock.Configuration;
 using Penstock.Sqlite;
 using Penstock.Sqlite.Native;
@@ -19,6 +20,14 @@ internal static class Stores
             // An emulator begins empty; in AWS a template says what the tables are.
             CreateTables = environment.DynamoEndpoint is not null,
         });
+
+    /// <summary>Models that are AWS's.</summary>
+    public static void AddAws(this IServiceCollection services, EnvironmentKeys environment) => services.AddAwsProviders(new AwsOptions
+    {
+        Region = environment.AwsRegion,
+        BedrockEndpoint = environment.BedrockEndpoint,
+        SageMakerEndpoint = environment.SageMakerEndpoint,
+    });
 
     /// <summary>Null where it can be used, else what to tell.</summary>
     public static async Task<(string What, string Why)?> OpenStoreAsync(this IServiceProvider services, EnvironmentKeys environment)
