@@ -4,6 +4,7 @@ using Amazon.Runtime;
 using Amazon.Runtime.Credentials;
 using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
+using Penstock.Aws.Bedrock;
 using Penstock.Aws.DynamoDb;
 using Penstock.Aws.DynamoDb.Agents;
 using Penstock.Aws.DynamoDb.Cache;
@@ -13,7 +14,10 @@ using Penstock.Aws.DynamoDb.Keys;
 using Penstock.Aws.DynamoDb.Limits;
 using Penstock.Aws.DynamoDb.Prompts;
 using Penstock.Aws.Lambda;
+using Penstock.Aws.SageMaker;
+using Penstock.Aws.Signing;
 using Penstock.Budgets;
+using Penstock.Gateway;
 using Penstock.Gateway.Cache;
 using Penstock.Idempotency;
 using Penstock.Jobs;
@@ -57,6 +61,15 @@ public static class AwsSetup
     /// <summary>Tools as functions of AWS Lambda, called with this process's own credentials.</summary>
     public static IServiceCollection AddLambdaFunctions(this IServiceCollection services, LambdaFunctionOptions options) => services.AddSingleton<IToolFunctions>(
         provider => new LambdaFunctions(options, () => DefaultAWSCredentialsIdentityResolver.GetCredentials(), provider.GetRequiredService<TimeProvider>()));
+
+    /// <summary>Bedrock and SageMaker as kinds of providers. They use the connections and the token counter of <c>AddProviders</c>.</summary>
+    public static IServiceCollection AddAwsProviders(this IServiceCollection services, AwsModelOptions options)
+    {
+        services.AddSingleton(options);
+        services.AddSingleton<IProviderKind, BedrockKind>();
+        services.AddSingleton<IProviderKind, SageMakerKind>();
+        return services;
+    }
 
     /// <summary>
     /// Creates the tables where the options say so, or looks whether they are there; a host insists on it at its start. Throws

@@ -4,7 +4,7 @@ using System.Text.Json;
 namespace Penstock.Upstream;
 
 /// <summary>
-/// Read → authenticate → check → misbehave as ordered → answer. The same for both vendors, so that a marker means the same at each.
+/// Read → authenticate → check → misbehave as ordered → answer. The same for all vendors, so that a marker means the same at each.
 /// </summary>
 internal sealed class ChatRoute(IVendor vendor, Func<AgentTurn, AgentSays?>? agent = null)
 {
@@ -86,6 +86,7 @@ internal sealed class ChatRoute(IVendor vendor, Func<AgentTurn, AgentSays?>? age
 
     private async Task RefuseAsync(VendorRefusal refusal, SeenOutcome outcome, Exchange exchange)
     {
+        vendor.Mark(refusal, exchange.Http.Response);
         exchange.Http.Response.StatusCode = refusal.Status;
         exchange.Close(outcome);
         await exchange.SendAsync(refusal.Status, vendor.Error(refusal, exchange.Number));
@@ -137,9 +138,9 @@ internal sealed class ChatRoute(IVendor vendor, Func<AgentTurn, AgentSays?>? age
     {
         var billed = Billed(ask, answer.Steps.Count);
         var writer = vendor.Stream(ask, answer, ask.Has("no-usage") ? null : billed, exchange);
-        exchange.Http.Response.ContentType = "text/event-stream; charset=utf-8";
+        exchange.Http.Response.ContentType = vendor.StreamType;
         exchange.Http.Response.Headers.CacheControl = "no-cache";
-        exchange.Note(call => call with { Billed = Billed(ask, 0) });
+        exchange.Note(call => call with { Billed = vendor.BillsOn ? billed : Billed(ask, 0) });
         await exchange.Http.Response.StartAsync(exchange.Gone);
         if (await OrderedAsync(ask, 0, writer, exchange)) return;
 
@@ -149,7 +150,7 @@ internal sealed class ChatRoute(IVendor vendor, Func<AgentTurn, AgentSays?>? age
         {
             if (sent > 0 && await OrderedAsync(ask, sent, writer, exchange)) return;
             await exchange.WaitAsync(pause);
-            var sofar = Billed(ask, sent + 1);
+            var sofar = vendor.BillsOn ? billed : Billed(ask, sent + 1);
             exchange.Note(call => call with { FirstContentAt = call.FirstContentAt ?? exchange.Now, Billed = sofar });
             await FlushAsync(writer.Step(answer.Steps[sent]), exchange);
             if (sent == 0 && ask.Has("unknown-event")) await FlushAsync(writer.Unknown(), exchange);

@@ -2,9 +2,19 @@ using System.Text.Json;
 
 namespace Penstock.Upstream;
 
-/// <summary>What differs between the two vendors' chat routes.</summary>
+/// <summary>What differs between the vendors' chat routes.</summary>
 internal interface IVendor
 {
+    string StreamType => "text/event-stream; charset=utf-8";
+
+    /// <summary>All of an answer is made and billed, also where its caller leaves.</summary>
+    bool BillsOn => false;
+
+    /// <summary>What a refusal says in headers.</summary>
+    void Mark(VendorRefusal refusal, HttpResponse response)
+    {
+    }
+
     /// <summary>Checks the headers, then the body; throws <see cref="VendorRefusal"/>.</summary>
     void Authenticate(HttpRequest request);
 

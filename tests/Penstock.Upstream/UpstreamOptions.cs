@@ -12,6 +12,14 @@ public sealed record UpstreamOptions
     /// <summary>Keys the Anthropic routes accept as <c>x-api-key</c> or <c>Authorization: Bearer</c>.</summary>
     public IReadOnlyList<string> AnthropicKeys { get; init; } = [UpstreamServer.AnthropicKey];
 
+    /// <summary>The access key and secret that signatures are made with at the AWS routes.</summary>
+    public string AwsKeyId { get; init; } = UpstreamServer.AwsKeyId;
+
+    public string AwsSecret { get; init; } = UpstreamServer.AwsSecret;
+
+    /// <summary>The bearer token that Bedrock's routes accept.</summary>
+    public string AwsToken { get; init; } = UpstreamServer.AwsToken;
+
     /// <summary>Chat models both vendors know besides their own, for tests of compatible servers.</summary>
     public IReadOnlyList<string> ExtraModels { get; init; } = [];
 

@@ -1,11 +1,12 @@
 using System.Collections.Frozen;
 using Penstock.Upstream.Anthropic;
+using Penstock.Upstream.Bedrock;
 using Penstock.Upstream.OpenAi;
 
 namespace Penstock.Upstream;
 
 /// <summary>
-/// OpenAI's and Anthropic's APIs on one real socket of 127.0.0.1, as strict as the vendors; README.md lists what they can be told to do.
+/// OpenAI's, Anthropic's, Bedrock's and SageMaker's APIs on one real socket of 127.0.0.1, as strict as the vendors; README.md lists what they can be told to do.
 /// </summary>
 public sealed class UpstreamServer : IAsyncDisposable
 {
@@ -14,6 +15,14 @@ public sealed class UpstreamServer : IAsyncDisposable
 
     /// <summary>The key the Anthropic routes accept unless told otherwise.</summary>
     public const string AnthropicKey = "sk-ant-upstream";
+
+    /// <summary>What requests to the AWS routes are signed with unless told otherwise.</summary>
+    public const string AwsKeyId = "AKIAUPSTREAM00000000";
+
+    public const string AwsSecret = "upstream/secret+of+forty+characters/0000";
+
+    /// <summary>The bearer token Bedrock's routes accept unless told otherwise.</summary>
+    public const string AwsToken = "bedrock-api-key-upstream";
 
     private const int LargestBody = 64 << 20;
 
@@ -95,7 +104,7 @@ public sealed class UpstreamServer : IAsyncDisposable
         }
 
         var route = path.StartsWith("/v1/models", StringComparison.Ordinal) ? "GET /v1/models" : $"{http.Request.Method} {path}";
-        await ServeAsync(http, path, _routes.GetValueOrDefault(route));
+        await ServeAsync(http, path, AwsRoutes.Find(http.Request, _options) ?? _routes.GetValueOrDefault(route));
     }
 
     private async Task ServeAsync(HttpContext http, string path, Func<Exchange, ReadOnlyMemory<byte>, Task>? route)

@@ -20,12 +20,12 @@ export const direct = process.env.PENSTOCK_TARGET === 'upstream';
 /** Options of a test that means nothing without Penstock in between. */
 export const serverOnly = direct ? { skip: 'needs Penstock' } : {};
 
-/** @param {{env?: Record<string, string>, config?: object}} options more environment for Penstock, where a null value removes a variable; its penstock.json */
+/** @param {{env?: Record<string, string> | ((upstream: string) => Record<string, string>), config?: object}} options more environment for Penstock, where a null value removes a variable; its penstock.json */
 export async function start(options = {}) {
   const upstream = await startUpstream();
   let penstock = null;
   try {
-    if (!direct) penstock = await startPenstock(upstream.url, options.env ?? {}, options.config);
+    if (!direct) penstock = await startPenstock(upstream.url, typeof options.env === 'function' ? options.env(upstream.url) : options.env ?? {}, options.config);
     const session = new Session(upstream, penstock);
     if (penstock) session.key = session.anthropicKey = (await session.createKey({ scopes: ['ai:complete', 'ai:embed'] })).apiKey;
     return session;
@@ -104,7 +104,7 @@ class Session {
   }
 
   async assertBooked() {
-    const calls = (await this.seen()).filter((call) => ['/v1/chat/completions', '/v1/embeddings', '/v1/messages'].includes(call.path));
+    const calls = (await this.seen()).filter((call) => ['/v1/chat/completions', '/v1/embeddings', '/v1/messages'].includes(call.path) || call.path.startsWith('/model/'));
     assert.ok(calls.length > 0, 'the upstream saw no call');
     assert.ok(calls.every((call) => call.usageSent), 'a call without usage cannot be compared');
     const sum = (pick) => calls.reduce((total, call) => total + pick(call), 0);

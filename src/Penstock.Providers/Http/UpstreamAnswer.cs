@@ -15,6 +15,7 @@ internal sealed class UpstreamAnswer(string provider, HttpResponseMessage respon
     private const int MaxBytes = 64 * 1024 * 1024;
 
     private const int MaxErrorBytes = 64 * 1024;
+    private const int PieceBytes = 16 * 1024;
 
     public int Status => (int)response.StatusCode;
 
@@ -22,7 +23,9 @@ internal sealed class UpstreamAnswer(string provider, HttpResponseMessage respon
 
     public HttpResponseHeaders Headers => response.Headers;
 
-    public bool IsEventStream => response.Content.Headers.ContentType?.MediaType == "text/event-stream";
+    public string? MediaType => response.Content.Headers.ContentType?.MediaType;
+
+    public bool IsEventStream => MediaType == "text/event-stream";
 
     /// <summary>The whole body; <see cref="ProviderFault.CutShort"/> where the connection ends before it.</summary>
     public async Task<ReadOnlyMemory<byte>> ReadAllAsync(CancellationToken ct)
@@ -57,6 +60,20 @@ internal sealed class UpstreamAnswer(string provider, HttpResponseMessage respon
                 if (!more) yield break;
                 yield return events.Current.Data;
             }
+        }
+    }
+
+    /// <summary>The body as it comes. A piece is good until the next is asked for.</summary>
+    public async IAsyncEnumerable<ReadOnlyMemory<byte>> PiecesAsync([EnumeratorCancellation] CancellationToken ct)
+    {
+        await using var body = await OpenAsync(ct);
+        var buffer = new byte[PieceBytes];
+        while (true)
+        {
+            var read = 0;
+            await Guarded(async () => read = await body.ReadAsync(buffer, silence.Token), ct);
+            if (read == 0) yield break;
+            yield return buffer.AsMemory(0, read);
         }
     }
 

@@ -34,6 +34,9 @@ public sealed partial record EnvironmentKeys
         "sk-pen-dev-0123456789abcdef0123456789abcdef",
     ];
 
+    private static readonly string[] AwsCredentials =
+        ["AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+
     public PlatformEnvironment Platform { get; private init; }
 
     /// <summary>TCP port, 0 for any free one.</summary>
@@ -52,6 +55,18 @@ public sealed partial record EnvironmentKeys
 
     /// <summary>Lambda elsewhere than in the region, such as an emulator.</summary>
     public Uri? LambdaEndpoint { get; private init; }
+
+    /// <summary>A bearer token for Bedrock (a Bedrock API key); null where requests are signed.</summary>
+    public string? BedrockToken { get; private init; }
+
+    /// <summary>Bedrock's runtime elsewhere than in the region.</summary>
+    public Uri? BedrockEndpoint { get; private init; }
+
+    /// <summary>SageMaker's runtime elsewhere than in the region.</summary>
+    public Uri? SageMakerEndpoint { get; private init; }
+
+    /// <summary>The environment names credentials of AWS's standard chain: a key, a profile, a web identity or a container's.</summary>
+    public bool HasAwsCredentials { get; private init; }
 
     /// <summary>Stands before the name of every table.</summary>
     public string TablePrefix { get; private init; } = "";
@@ -102,6 +117,10 @@ public sealed partial record EnvironmentKeys
             AwsRegion = reader.Text("AWS_REGION"),
             DynamoEndpoint = reader.Url("DYNAMODB_ENDPOINT") ?? aws.Endpoint,
             LambdaEndpoint = reader.Url("LAMBDA_ENDPOINT") ?? aws.Endpoint,
+            BedrockToken = reader.Header("AWS_BEARER_TOKEN_BEDROCK"),
+            BedrockEndpoint = reader.Url("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") ?? aws.Endpoint,
+            SageMakerEndpoint = reader.Url("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") ?? aws.Endpoint,
+            HasAwsCredentials = Array.Exists(AwsCredentials, name => reader.Text(name) is not null),
             TablePrefix = reader.Text("PENSTOCK_TABLE_PREFIX") ?? "",
             AdminKey = reader.Text("PENSTOCK_ADMIN_KEY"),
             Drain = TimeSpan.FromSeconds(reader.Whole("PENSTOCK_DRAIN_SECONDS", 30, 0, 3600)),
@@ -116,7 +135,7 @@ public sealed partial record EnvironmentKeys
             MasterKey = reader.Bytes("PENSTOCK_MASTER_KEY"),
             OldMasterKeys = reader.BytesList("PENSTOCK_MASTER_KEYS_OLD"),
             Aws = aws,
-            NotYetUsed = reader.NotYetUsed(usesRegion: store == StoreKind.DynamoDb || aws.IsUsed),
+            NotYetUsed = reader.NotYetUsed(),
         };
         reader.RefuseUnreachableStore(keys);
         reader.RefuseUnusableAws(keys);
@@ -201,12 +220,12 @@ public sealed partial record EnvironmentKeys
             [.. (Text(name)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? []).Select(text => Bytes(name, text)).OfType<ReadOnlyMemory<byte>>()];
 
         /// <summary>Validates the keys whose feature is not built yet, and says which of them are set.</summary>
-        public IReadOnlyList<string> NotYetUsed(bool usesRegion)
+        public IReadOnlyList<string> NotYetUsed()
         {
             Match("AWS_REGION", Region(), "must look like us-east-1");
             Match("AWS_ACCOUNT_ID", Account(), "must be 12 digits");
             Match("PENSTOCK_TABLE_PREFIX", Prefix(), "may hold letters, digits, '_', '-' and '.', at most 60");
-            string[] names = [.. usesRegion ? [] : new[] { "AWS_REGION" }, "AWS_ACCOUNT_ID", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
+            string[] names = ["AWS_ACCOUNT_ID", "JWT_SECRET_KEY", "ENCRYPTION_SALT"];
             return [.. names.Where(name => Text(name) is not null)];
         }
 

@@ -33,10 +33,10 @@ internal sealed class Ceiling
 
     /// <summary>
     /// Whether what <paramref name="target"/> bills can be more than what it showed when <paramref name="call"/> ended before its counts came: a whole answer
-    /// shows nothing until it is done, and a model that reasons thinks out of sight.
+    /// shows nothing until it is done, a model that reasons thinks out of sight, and some providers write on to nobody.
     /// </summary>
     public static bool Hides(Target target, ChatCall call) =>
-        !call.Stream || (target.Price.Reasons && (target.Price.Vendor != "anthropic" || call.DialectOnly.Contains("thinking")));
+        !call.Stream || target.Provider.BillsOnWhenLeft || (target.Price.Reasons && (target.Price.Vendor != "anthropic" || call.DialectOnly.Contains("thinking")));
 
     public static Ceiling Of(Target target, ProviderCall sent, ITokenCounter tokens)
     {

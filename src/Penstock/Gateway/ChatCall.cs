@@ -8,6 +8,9 @@ public enum Dialect
     Native,
     OpenAi,
     Anthropic,
+
+    /// <summary>Amazon Bedrock's. Only providers speak it: no bytes of theirs go to a client as they came.</summary>
+    Converse,
 }
 
 /// <summary>
@@ -127,7 +130,18 @@ public sealed record ChatMessage(ChatRole Role, IReadOnlyList<ChatPart> Parts, s
 }
 
 /// <summary>One piece of a message. The closed set stands in this file.</summary>
-public abstract record ChatPart;
+public abstract record ChatPart
+{
+    /// <summary>All up to here is to be kept in the provider's cache; null where nobody asks. It changes what a call costs, never what is answered: a target without such marks leaves it out.</summary>
+    public CacheMark? Cache { get; init; }
+}
+
+/// <summary>How long a provider keeps what is marked.</summary>
+public enum CacheMark
+{
+    FiveMinutes,
+    OneHour,
+}
 
 public sealed record TextPart(string Text) : ChatPart;
 
@@ -152,7 +166,11 @@ public sealed record RefusedPart(string Text) : ChatPart;
 public sealed record OpaquePart(string Path, string Type) : ChatPart;
 
 /// <param name="Schema">JSON Schema of the arguments, as JSON text; null where the tool takes none.</param>
-public sealed record ToolDefinition(string Name, string? Description, string? Schema, bool? Strict = null);
+public sealed record ToolDefinition(string Name, string? Description, string? Schema, bool? Strict = null)
+{
+    /// <summary>As <see cref="ChatPart.Cache"/>.</summary>
+    public CacheMark? Cache { get; init; }
+}
 
 public enum ToolChoiceKind
 {

@@ -10,11 +10,17 @@ namespace Penstock.Gateway;
 /// </summary>
 public interface IChatProvider
 {
-    /// <summary>As configuration names it: <c>openai</c>, <c>anthropic</c>, <c>local</c>, <c>simulated</c>, or a server's own name.</summary>
+    /// <summary>As configuration names it: <c>openai</c>, <c>anthropic</c>, <c>bedrock</c>, <c>local</c>, <c>simulated</c>, or a server's own name.</summary>
     string Name { get; }
 
-    /// <summary>The dialect of its frames' bytes; <see cref="Dialect.Native"/> where it has none of its own and frames carry updates only.</summary>
+    /// <summary>The dialect of its frames' bytes; <see cref="Dialect.Native"/> where it runs in this process, <see cref="Dialect.Converse"/> where no client speaks it: frames carry updates only.</summary>
     Dialect Dialect { get; }
+
+    /// <summary>
+    /// It goes on working, and bills all of it, where a call is left: then the call is heard to its end for the counts that come with it,
+    /// whoever is gone.
+    /// </summary>
+    bool BillsOnWhenLeft => false;
 
     /// <summary>The first thing in <paramref name="call"/> that cannot cross to this provider, by name; null where all can. Makes no call.</summary>
     Refusal? Objects(ProviderCall call);
@@ -115,7 +121,7 @@ public sealed class ProviderException(ProviderFault fault, string message, int? 
 
 /// <summary>A provider as configuration gives it.</summary>
 /// <param name="Name">What targets are prefixed with.</param>
-/// <param name="Kind"><c>openai</c> (and every compatible server), <c>anthropic</c>, <c>local</c>, <c>simulated</c>.</param>
+/// <param name="Kind"><c>openai</c> (and every compatible server), <c>anthropic</c>, <c>bedrock</c>, <c>sagemaker</c>, <c>local</c>, <c>simulated</c>.</param>
 /// <param name="BaseUrl">Such as <c>https://api.openai.com/v1</c>; null for the vendor's own, and for kinds that run in this process.</param>
 /// <param name="ApiKey">Null where the server needs none.</param>
 public sealed record ProviderSettings(string Name, string Kind, Uri? BaseUrl, string? ApiKey)
@@ -141,5 +147,9 @@ public interface IProviderKind
 {
     string Kind { get; }
 
+    /// <summary>False where there is no key that a caller could bring or configuration could hold.</summary>
+    bool TakesKey => true;
+
+    /// <summary>Throws <see cref="RefusedException"/> for a key where it takes none.</summary>
     IChatProvider Create(ProviderSettings settings);
 }

@@ -31,16 +31,17 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
     /// <summary>The one frame of a whole answer, booked.</summary>
     public async Task<Fetched> FetchAsync(HttpContext http, Exchange exchange)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        using var life = LifeOf(exchange, http);
         try
         {
             using var step = Steps.StartCall(exchange.Attempt);
-            stop.Token.ThrowIfCancellationRequested();
+            life.ThrowIfOver();
             exchange.Attempt.Sent = true;
-            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
+            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, life.Token).WithCancellation(life.Token))
             {
                 exchange.Attempt.Meter(frame);
                 if (!frame.Last) continue;
+                life.ThrowIfLeft();
                 return new Fetched(exchange, frame, await SettleAsync(exchange));
             }
 
@@ -48,49 +49,50 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
-            throw await FailAsync(http, exchange, e);
+            throw await FailAsync(http, exchange, life, e);
         }
     }
 
     /// <summary>A stream that goes to nobody but <paramref name="watch"/>, folded and booked. Nobody else is asked once any content came.</summary>
     public async Task<(AnswerFold Answer, Receipt Receipt)> WatchAsync(HttpContext http, Exchange exchange, Action<ProviderFrame> watch)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        using var life = LifeOf(exchange, http);
         var answer = new AnswerFold();
         try
         {
             using var step = Steps.StartCall(exchange.Attempt);
-            stop.Token.ThrowIfCancellationRequested();
+            life.ThrowIfOver();
             exchange.Attempt.Sent = true;
-            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).WithCancellation(stop.Token))
+            await foreach (var frame in exchange.Target.Provider.ChatAsync(exchange.Sent, life.Token).WithCancellation(life.Token))
             {
                 exchange.Attempt.Meter(frame);
                 exchange.Attempt.Begun |= HeldBack.IsContent(frame);
                 answer.Add(frame);
+                if (frame.Last) life.ThrowIfLeft();
                 if (frame.Last) return (answer, await SettleAsync(exchange));
-                watch(frame);
+                if (!life.Left) watch(frame);
             }
 
             throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended a stream without its last frame.");
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
-            throw await FailAsync(http, exchange, e);
+            throw await FailAsync(http, exchange, life, e);
         }
     }
 
     /// <summary>Copies a stream as it comes. A failure behind the first content, or behind our first ping, is the caller's to tell (<see cref="RefuseAsync"/>).</summary>
     public async Task StreamAsync(HttpContext http, Exchange exchange, IAnswerWriter writer)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, drain.Cut);
+        using var life = LifeOf(exchange, http);
         try
         {
             using var step = Steps.StartCall(exchange.Attempt);
-            await CopyAsync(http, exchange, writer, stop);
+            await CopyAsync(http, exchange, writer, life);
         }
         catch (Exception e) when (!exchange.Attempt.Booked)
         {
-            throw await FailAsync(http, exchange, e);
+            throw await FailAsync(http, exchange, life, e);
         }
     }
 
@@ -109,52 +111,76 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         await FlushAsync(http, http.RequestAborted);
     }
 
-    private async Task CopyAsync(HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationTokenSource stop)
+    private async Task CopyAsync(HttpContext http, Exchange exchange, IAnswerWriter writer, CallLife life)
     {
-        var (output, held) = (http.Response.BodyWriter, new HeldBack());
-        stop.Token.ThrowIfCancellationRequested();
+        var held = new HeldBack();
+        life.ThrowIfOver();
         exchange.Attempt.Sent = true;
-        await using var frames = exchange.Target.Provider.ChatAsync(exchange.Sent, stop.Token).GetAsyncEnumerator(stop.Token);
-        while (await NextAsync(frames, http, exchange, writer, stop))
+        await using var frames = exchange.Target.Provider.ChatAsync(exchange.Sent, life.Token).GetAsyncEnumerator(life.Token);
+        while (await NextAsync(frames, http, exchange, writer, life))
         {
-            exchange.Attempt.Meter(frames.Current);
-            foreach (var frame in held.Take(frames.Current))
+            var frame = frames.Current;
+            exchange.Attempt.Meter(frame);
+            try
             {
-                exchange.Attempt.Begun = true;
-                await BeginAsync(http, exchange);
-                if (frame.Last)
-                {
-                    var receipt = await SettleAsync(exchange);
-                    writer.WriteEnd(frame, receipt, output);
-                    // What is booked as complete is sent whole, even where the server is stopping.
-                    await FlushAsync(http, http.RequestAborted);
-                    return;
-                }
-
-                writer.WriteFrame(frame, output);
-                // A provider that never makes us wait must not make us hold its whole answer.
-                if (output.UnflushedBytes >= MostUnflushed) await FlushAsync(http, stop.Token);
+                if (!life.Left && await SendAsync(held.Take(frame), http, exchange, writer, life)) return;
             }
+            catch (Exception e) when (!exchange.Attempt.Booked && life.Loses(e))
+            {
+                // The rest is heard for the books.
+                exchange.Attempt.Begun = true;
+            }
+
+            if (frame.Last) throw new ClientGoneException(http.RequestAborted);
         }
 
         throw new InvalidOperationException($"Provider '{exchange.Target.Provider.Name}' ended a stream without its last frame.");
     }
 
+    /// <returns>True where that was the end.</returns>
+    private async ValueTask<bool> SendAsync(IReadOnlyList<ProviderFrame> frames, HttpContext http, Exchange exchange, IAnswerWriter writer, CallLife life)
+    {
+        var output = http.Response.BodyWriter;
+        foreach (var frame in frames)
+        {
+            exchange.Attempt.Begun = true;
+            await BeginAsync(http, exchange);
+            if (frame.Last)
+            {
+                var receipt = await SettleAsync(exchange);
+                writer.WriteEnd(frame, receipt, output);
+                // What is booked as complete is sent whole, even where the server is stopping.
+                await FlushAsync(http, http.RequestAborted);
+                return true;
+            }
+
+            writer.WriteFrame(frame, output);
+            // A provider that never makes us wait must not make us hold its whole answer.
+            if (output.UnflushedBytes >= MostUnflushed) await FlushAsync(http, life.Token);
+        }
+
+        return false;
+    }
+
     /// <summary>Waits for the next frame. What was written goes out before the wait, and pings while it lasts.</summary>
-    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Exchange exchange, IAnswerWriter writer, CancellationTokenSource stop)
+    private async ValueTask<bool> NextAsync(IAsyncEnumerator<ProviderFrame> frames, HttpContext http, Exchange exchange, IAnswerWriter writer, CallLife life)
     {
         var next = frames.MoveNextAsync();
-        if (next.IsCompleted) return await next;
+        if (next.IsCompleted || life.Left) return await next;
 
         var waiting = next.AsTask();
         try
         {
-            await PingUntilAsync(waiting, http, exchange, writer, stop.Token);
+            await PingUntilAsync(waiting, http, exchange, writer, life.Token);
+        }
+        catch (Exception e) when (life.Loses(e))
+        {
+            return await waiting;
         }
         catch
         {
             // An enumerator must not be disposed while it is moving.
-            await stop.CancelAsync();
+            await life.EndAsync();
             await Quietly(waiting);
             throw;
         }
@@ -235,6 +261,13 @@ internal sealed class Relay(Router router, Drain drain, TimeProvider time)
         return await exchange.Attempt.BookAsync(AttemptOutcome.Completed, exchange.Sent.Call);
     }
 
-    private Task<Exception> FailAsync(HttpContext http, Exchange exchange, Exception e) =>
-        Settlement.FailAsync(exchange.Attempt, exchange.Target, e, exchange.Sent.Call, drain, http.RequestAborted);
+    private CallLife LifeOf(Exchange exchange, HttpContext http) => new(exchange.Target.Provider, drain, router.Options.HearLeft, time, http.RequestAborted);
+
+    private Task<Exception> FailAsync(HttpContext http, Exchange exchange, CallLife life, Exception e) => Settlement.FailAsync(
+        exchange.Attempt,
+        exchange.Target,
+        e is OperationCanceledException && life.Left ? new ClientGoneException(http.RequestAborted) : e,
+        exchange.Sent.Call,
+        drain,
+        http.RequestAborted);
 }

@@ -18,6 +18,7 @@ internal static class Parts
         services.AddSingleton(TimeProvider.System);
         services.AddPenstock(environment);
         services.AddProviders();
+        services.AddModels(environment);
         services.AddSingleton(provider => new ConfigFile(
             Path.Combine(Environment.CurrentDirectory, "penstock.json"), provider.GetServices<IConfigSection>(), provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<ConfigFile>>()));
         services.AddStore(environment);

@@ -1,6 +1,7 @@
 using Penstock.Aws;
 using Penstock.Aws.DynamoDb;
 using Penstock.Aws.Lambda;
+using Penstock.Aws.Signing;
 using Penstock.Configuration;
 using Penstock.Sqlite;
 using Penstock.Sqlite.Native;
@@ -27,6 +28,14 @@ internal static class Stores
         if (environment.AwsRegion is null && environment.LambdaEndpoint is null) return;
         services.AddLambdaFunctions(new LambdaFunctionOptions { Region = environment.AwsRegion ?? "us-east-1", Endpoint = environment.LambdaEndpoint });
     }
+
+    /// <summary>Models that are AWS's.</summary>
+    public static void AddModels(this IServiceCollection services, EnvironmentKeys environment) => services.AddAwsProviders(new AwsModelOptions
+    {
+        Region = environment.AwsRegion,
+        BedrockEndpoint = environment.BedrockEndpoint,
+        SageMakerEndpoint = environment.SageMakerEndpoint,
+    });
 
     /// <summary>Null where it can be used, else what to tell.</summary>
     public static async Task<(string What, string Why)?> OpenStoreAsync(this IServiceProvider services, EnvironmentKeys environment)

@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Penstock.Aws;
 using Penstock.Aws.DynamoDb;
+using Penstock.Aws.Signing;
 using Penstock.Configuration;
 using Penstock.Providers;
 using Penstock.Sqlite;
@@ -31,6 +32,7 @@ internal static class Local
         services.AddSingleton(TimeProvider.System);
         services.AddPenstock(environment);
         services.AddProviders();
+        services.AddAwsProviders(new AwsModelOptions { Region = environment.AwsRegion, BedrockEndpoint = environment.BedrockEndpoint, SageMakerEndpoint = environment.SageMakerEndpoint });
         if (environment.Store == StoreKind.Sqlite) services.AddSqliteStore(new SqliteOptions { DataFolder = environment.DataFolder });
         else services.AddDynamoDbStore(new DynamoOptions { Region = environment.AwsRegion, Endpoint = environment.DynamoEndpoint, TablePrefix = environment.TablePrefix, CreateTables = true });
         services.AddAwsServices(environment);

@@ -16,13 +16,16 @@ public class Platform : IAsyncLifetime
 
     internal virtual string? Config => null;
 
+    /// <summary>Over the usual environment.</summary>
+    internal virtual IReadOnlyDictionary<string, string?> More(UpstreamServer upstream) => new Dictionary<string, string?>();
+
     /// <summary>Errors in the log that a test makes on purpose.</summary>
     internal Func<LogLine, bool> Expected { get; set; } = _ => false;
 
     public async ValueTask InitializeAsync()
     {
         Upstream = await UpstreamServer.StartAsync();
-        Server = await ServerProcess.StartAsync(new ServerOptions { Config = Config, Environment = ServerOptions.Reaching(Upstream) });
+        Server = await ServerProcess.StartAsync(new ServerOptions { Config = Config, Environment = ServerOptions.Reaching(Upstream).Concat(More(Upstream)).ToDictionary() });
         Contract = await ApiContract.OfAsync(Server.Address);
         Admin = Client(Server.Options.AdminKey);
     }

@@ -26,4 +26,13 @@ internal sealed record ServerOptions
         ["ANTHROPIC_API_KEY"] = UpstreamServer.AnthropicKey,
         ["ANTHROPIC_BASE_URL"] = upstream.BaseUrl,
     };
+    /// <summary>AWS's models, signed for with the stand-in's key.</summary>
+    public static IReadOnlyDictionary<string, string?> ReachingAws(UpstreamServer upstream, string secret = UpstreamServer.AwsSecret) => new Dictionary<string, string?>
+    {
+        ["AWS_REGION"] = "us-east-1",
+        ["AWS_ACCESS_KEY_ID"] = UpstreamServer.AwsKeyId,
+        ["AWS_SECRET_ACCESS_KEY"] = secret,
+        ["AWS_ENDPOINT_URL_BEDROCK_RUNTIME"] = upstream.BaseUrl,
+        ["AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"] = upstream.BaseUrl,
+    };
 }

@@ -148,8 +148,11 @@ internal sealed partial class Router(RoutingSection section, PriceSection prices
         return environment.CostTracking ? Make(price ?? ModelPrice.Free(name.Model), version, price is not null) : Make(ModelPrice.Free(name.Model), "off", price is not null);
 
         Target Make(ModelPrice rates, string priceVersion, bool known) =>
-            new(provider, name.Model, route.MaxOutputTokens, rates, priceVersion, states.Of(table.Settings[named.Provider], name.Model, known || !route.Coined)) { Timeouts = named.Timeouts, Weight = named.Weight };
+            new(provider, name.Model, Least(route.MaxOutputTokens, rates.MaxOutputTokens), rates, priceVersion, states.Of(table.Settings[named.Provider], name.Model, known || !route.Coined)) { Timeouts = named.Timeouts, Weight = named.Weight };
     }
+
+    /// <summary>A cap of ours may be more than the model can write, which it would refuse; where we set none, the model is not second-guessed.</summary>
+    private static int? Least(int? cap, int? model) => cap is { } ours && model is { } most ? Math.Min(ours, most) : cap;
 
     /// <summary>A key that may use the name may use all it leads to; any other only those targets that its list names.</summary>
     private static List<Target> Allowed(string name, List<Target> targets, Caller caller)

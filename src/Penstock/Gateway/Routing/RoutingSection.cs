@@ -87,6 +87,10 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
             yield return new ProviderSettings("openai", "openai", environment.OpenAiBaseUrl, environment.OpenAiKey);
         if (expected || environment.AnthropicKey is not null || environment.AnthropicBaseUrl is not null)
             yield return new ProviderSettings("anthropic", "anthropic", environment.AnthropicBaseUrl, environment.AnthropicKey);
+        // The address and the region are its kind's to find, which knows AWS.
+        if (environment.AwsRegion is not null && (environment.BedrockToken is not null || environment.HasAwsCredentials))
+            yield return new ProviderSettings("bedrock", "bedrock", null, environment.BedrockToken);
+        if (environment.AwsRegion is not null && environment.HasAwsCredentials) yield return new ProviderSettings("sagemaker", "sagemaker", null, null);
     }
 
     private ProviderSettings ReadProvider(string name, JsonView entry)
@@ -95,6 +99,7 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
         // The name goes into a header and stands before the '/' of a target.
         if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '.' or '_' or '-')) throw entry.Bad("must be named by 1 to 64 letters, digits, '.', '_' or '-'");
         var kind = entry.Optional("kind")?.OneOf([.. _kinds.Keys]) ?? (_kinds.ContainsKey(name) ? name : throw entry.Bad($"needs 'kind': one of {string.Join(", ", _kinds.Keys)}"));
+        if (entry.Optional("apiKey") is { } needless && !_kinds[kind].TakesKey) throw needless.Bad($"must not stand at the kind '{kind}', which takes no key");
         var url = entry.Optional("baseUrl") is { } given ? Url(given) : null;
         var settings = new ProviderSettings(name, kind, url, entry.Optional("apiKey") is { } key ? Secret(key) : null);
         var timeouts = RouteReader.ReadTimeouts(entry, settings.Timeouts);

@@ -45,7 +45,7 @@ internal sealed class AnthropicBlocks(List<string> dialectOnly)
         }
         else if (content.Kind == JsonValueKind.Array)
         {
-            foreach (var block in content.Items()) parts.Add(read(block, block.Required("type").NonEmptyText()));
+            foreach (var block in content.Items()) parts.Add(read(block, block.Required("type").NonEmptyText()) with { Cache = DialectOnly.CacheOf(block) });
         }
         else
         {

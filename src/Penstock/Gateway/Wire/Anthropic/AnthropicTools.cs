@@ -64,7 +64,7 @@ internal sealed class AnthropicTools(List<string> dialectOnly)
             if (!IsRead(member) && !AsksForNothing(member, value)) dialectOnly.Add(value.Path);
         }
 
-        return new ToolDefinition(name.Text(), tool.Optional("description")?.Text(), schema.Raw(), tool.Optional("strict")?.Flag());
+        return new ToolDefinition(name.Text(), tool.Optional("description")?.Text(), schema.Raw(), tool.Optional("strict")?.Flag()) { Cache = DialectOnly.CacheOf(tool) };
     }
 
     private static bool IsRead(string member) => member is "type" or "name" or "description" or "input_schema" or "strict" or "cache_control";
