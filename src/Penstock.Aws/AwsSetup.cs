@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Penstock.Agents;
 using Penstock.Aws.DynamoDb;
 using Penstock.Aws.DynamoDb.Agents;
+using Penstock.Aws.DynamoDb.Budgets.Leases;
 using Penstock.Aws.DynamoDb.Cache;
 using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Keys;
@@ -39,10 +40,16 @@ public static class AwsSetup
         services.AddSingleton<IPromptStore, DynamoPromptStore>();
         services.AddSingleton<IRunStore, DynamoRunStore>();
         services.AddSingleton<IMemoryStore, DynamoMemoryStore>();
-        services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
+        services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>(), options.LeaseBudgets ? new LeaseOptions() : null));
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);
         services.AddSingleton<IBudgetStore>(provider => provider.GetRequiredService<DynamoLedger>().Budgets);
+        if (options.LeaseBudgets)
+        {
+            services.AddSingleton(provider => provider.GetRequiredService<DynamoLedger>().Leases!);
+            services.AddHostedService<LeaseReturner>();
+        }
+
         return services;
     }
 

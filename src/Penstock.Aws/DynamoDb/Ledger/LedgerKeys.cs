@@ -33,6 +33,8 @@ internal static class LedgerKeys
 
     public static string Holds(TenantId tenant, int shard) => $"{Tenant(tenant)}#h#{shard}";
 
+    public static Item Hold(TenantId tenant, AttemptId attempt) => Item.Key(Holds(tenant, ShardOf(attempt)), KeyPart.Of(attempt.Value));
+
     public static string DueHolds(int shard) => $"hold#{shard}";
 
     public static string Days(TenantId tenant) => $"{Tenant(tenant)}#days";
