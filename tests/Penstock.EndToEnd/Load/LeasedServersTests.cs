@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
+using System.Text.Json;
 using Penstock.Budgets;
 using Penstock.EndToEnd.Running;
 using Penstock.Emulators;
@@ -77,8 +78,7 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
     [Fact]
     public async Task Servers_that_are_killed_with_slices_never_pass_a_cap_and_lose_no_money()
     {
-        var cap = Calls * NanosEach / 2;
-        await CapAsync("\"scope\":\"tenant\"", cap);
+        await CapAsync(Calls * NanosEach * 4);
 
         var started = Stopwatch.GetTimestamp();
         using var over = new CancellationTokenSource();
@@ -88,13 +88,13 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
         var kills = await killing;
         var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
 
-        await Wait.UntilAsync(async () => await HeldAsync() == 0, Recovered, () => "what killed servers held is spent in the end");
+        output.WriteLine(FormattableString.Invariant($"{_decided} decisions at {Nodes} servers, {InFlight} in flight at each, in {seconds:0.0} s, {_decided / seconds:0} a second: {_admitted} admitted, {_refused} refused, {_lost} lost with a server; {kills} kills"));
+        await Wait.UntilAsync(async () => await StandAsync(budget => budget.GetProperty("held").GetDecimal()) == 0, Recovered, () => "what killed servers held is spent in the end");
         var books = await SharedBooks.ReadAsync(_emulator.Endpoint, TenantId.Default, Wait.Token);
         var slices = books.Entries.Where(entry => entry.Row.Attempt.Value.StartsWith("slice_", StringComparison.Ordinal)).ToLookup(entry => entry.Kind);
         var spent = books.Entries.Sum(entry => entry.Spent.NanoDollars);
         var unknown = slices[LedgerEntryKind.Expire].Sum(entry => entry.Spent.NanoDollars) + slices[LedgerEntryKind.Adjust].Sum(entry => entry.Spent.NanoDollars);
-        output.WriteLine(FormattableString.Invariant($"{_decided} decisions at {Nodes} servers, {InFlight} in flight at each, in {seconds:0.0} s, {_decided / seconds:0} a second: {_admitted} admitted, {_refused} refused, {_lost} lost with a server; {kills} kills"));
-        output.WriteLine(FormattableString.Invariant($"{books.Entries.Count} entries: the cap passed {books.TimesPast} times, fullest at {string.Join(", ", books.Peaks)}; {slices[LedgerEntryKind.Reserve].Count()} slices, {slices[LedgerEntryKind.Expire].Count()} of dead servers spent as unknown ({100.0 * unknown / cap:0.0} % of the cap); {books.Differences.Count} differences to verify"));
+        output.WriteLine(FormattableString.Invariant($"{books.Entries.Count} entries: the cap passed {books.TimesPast} times, fullest at {string.Join(", ", books.Peaks)}; {slices[LedgerEntryKind.Reserve].Count()} slices, {slices[LedgerEntryKind.Expire].Count()} of dead servers spent as unknown ({100.0 * unknown / spent:0.0} % of what is spent); {books.Differences.Count} differences to verify"));
         output.WriteLine(FormattableString.Invariant($"balances written per call: {(double)_far.Items / _far.Calls:0.000} while the cap was far ({_far.Items} in {_far.Requests} requests, {_far.Calls} calls), {(double)_meter.Items / _decided:0.000} in all"));
         foreach (var (operation, count) in Errors()) output.WriteLine($"{count} × {operation}");
 
@@ -102,15 +102,21 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
         Assert.Empty(books.Differences);
         Assert.True(spent >= _upstream.FastCalls * NanosEach, $"{spent} is spent, and {_upstream.FastCalls} calls at the provider cost {NanosEach} each");
         Assert.True(kills > 0 && slices[LedgerEntryKind.Reserve].Any());
-        Assert.InRange((double)_far.Items / _far.Calls, 0, 0.1);
+        // Of few calls, few can share a write.
+        Assert.InRange((double)_far.Items / _far.Calls, 0, Calls >= 10_000 ? 0.1 : 0.5);
     }
 
-    /// <summary>A quarter of all decisions is far from a cap that pays for half of them.</summary>
+    /// <summary>Half of the decisions are far from the cap; then it comes so near that it pays for half of the rest.</summary>
     private async Task WorkAsync(int node)
     {
         while (Interlocked.Increment(ref _decided) is var number && number <= Calls)
         {
-            if (number == Calls / 4) _far = (_meter.Items, _meter.Requests, number);
+            if (number == Calls / 2)
+            {
+                _far = (_meter.Items, _meter.Requests, number);
+                await CapAsync((long)(await StandAsync(budget => budget.GetProperty("spent").GetDecimal() + budget.GetProperty("held").GetDecimal()) * 1_000_000_000m) + (Calls * NanosEach / 4));
+            }
+
             await AskAsync(node);
         }
 
@@ -134,7 +140,7 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
         }
     }
 
-    /// <summary>One after the other, each started again at once.</summary>
+    /// <summary>One after the other, each started again at once; the last stays, for those who look.</summary>
     private async Task<int> KillAsync(CancellationToken over)
     {
         var kills = 0;
@@ -143,7 +149,7 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
         {
             while (await timer.WaitForNextTickAsync(over))
             {
-                var node = kills++ % Nodes;
+                var node = kills++ % (Nodes - 1);
                 Volatile.Write(ref _apis[node], null);
                 await _servers[node]!.KillAsync();
                 await _servers[node]!.DisposeAsync();
@@ -167,18 +173,19 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
         Volatile.Write(ref _apis[node], new Api(address, await ApiContract.OfAsync(address), _key, TimeSpan.FromMinutes(1)));
     }
 
-    private async Task<Api> AdminAsync() => new(_servers[0]!.Address, await ApiContract.OfAsync(_servers[0]!.Address), _options.AdminKey);
+    /// <summary>At a server that is not killed.</summary>
+    private async Task<Api> AdminAsync() => new(_servers[^1]!.Address, await ApiContract.OfAsync(_servers[^1]!.Address), _options.AdminKey);
 
-    private async Task CapAsync(string scope, long nanos)
+    private async Task CapAsync(long nanos)
     {
         using var admin = await AdminAsync();
-        await admin.JsonAsync(HttpMethod.Put, "/v1/usage/budget", string.Create(CultureInfo.InvariantCulture, $$"""{{{scope}},"period":"total","limit":{{nanos / 1_000_000_000m}}}"""));
+        await admin.JsonAsync(HttpMethod.Put, "/v1/usage/budget", string.Create(CultureInfo.InvariantCulture, $$"""{"scope":"tenant","period":"total","limit":{{nanos / 1_000_000_000m}}}"""));
     }
 
-    private async Task<decimal> HeldAsync()
+    private async Task<decimal> StandAsync(Func<JsonElement, decimal> of)
     {
         using var admin = await AdminAsync();
-        return (await admin.GetAsync("/v1/usage/budget")).GetProperty("budgets").EnumerateArray().Sum(budget => budget.GetProperty("held").GetDecimal());
+        return (await admin.GetAsync("/v1/usage/budget")).GetProperty("budgets").EnumerateArray().Sum(of);
     }
 
     /// <summary>What the servers that stand complained of.</summary>

@@ -73,7 +73,7 @@ internal sealed class CallLeases(DynamoDatabase database, Definitions definition
         try
         {
             var line = Line.Settle(lease, row);
-            lease.Slice.Add(line);
+            lease.Slice.AddEnd(line);
             await WriteAsync(lease.Slice, line);
             var end = await line.End;
             var first = end == LineEnd.Booked || (end == LineEnd.Gone && await SettleLateAsync(lease, row));
@@ -191,6 +191,7 @@ internal sealed class CallLeases(DynamoDatabase database, Definitions definition
         await slice.Writing.WaitAsync(CancellationToken.None);
         try
         {
+            if (line is { End.IsCompleted: false } && slice.IsWorthGathering(SliceBooking.MostLines)) await Task.Delay(options.GatherFor, database.Time, CancellationToken.None);
             while (line is null or { End.IsCompleted: false } && slice.Next(SliceBooking.MostLines) is { Count: > 0 } lines) await WriteLinesAsync(slice, lines);
         }
         finally
@@ -211,7 +212,11 @@ internal sealed class CallLeases(DynamoDatabase database, Definitions definition
             {
                 // What goes back is tried again; a call is its caller's to settle again.
                 if (left.Lease is null) slice.Add(left);
-                else left.Failed(e);
+                else
+                {
+                    slice.RunsOn();
+                    left.Failed(e);
+                }
             }
 
             if (lines.TrueForAll(left => left.Lease is null)) throw;

@@ -18,6 +18,9 @@ internal sealed record LeaseOptions
     /// <summary>A slice is at most this part of what every hard budget leaves; default a sixteenth. So slices shrink as a cap nears, and end.</summary>
     public int PartOfRest { get; init; } = 16;
 
+    /// <summary>How long a call that ends waits for others of its slice that run, so that one write is for many; default 50 milliseconds.</summary>
+    public TimeSpan GatherFor { get; init; } = TimeSpan.FromMilliseconds(50);
+
     /// <summary>How often what is over is given back; default ten times a second.</summary>
     public TimeSpan ReturnEvery { get; init; } = TimeSpan.FromMilliseconds(100);
 }

@@ -23,6 +23,7 @@ internal sealed class Slice(Hold hold, LedgerRow row, long version, long openedA
     private Money _free = hold.Granted;
     private bool _isClosed;
     private int _returns;
+    private int _running;
 
     public TenantId Tenant { get; } = hold.Tenant;
 
@@ -75,6 +76,7 @@ internal sealed class Slice(Hold hold, LedgerRow row, long version, long openedA
         {
             if (_isClosed || version != ofVersion || _free < request.Wanted || request.ExpiresAt > Names.ExpiresAt) return null;
             _free -= request.Wanted;
+            _running++;
             return new Lease(this, request.Unsettled, request.Wanted, token);
         }
     }
@@ -100,6 +102,28 @@ internal sealed class Slice(Hold hold, LedgerRow row, long version, long openedA
     public void Add(Line line)
     {
         lock (_lock) _lines.Enqueue(line);
+    }
+
+    /// <summary>A call's end is to be written.</summary>
+    public void AddEnd(Line line)
+    {
+        lock (_lock)
+        {
+            _running--;
+            _lines.Enqueue(line);
+        }
+    }
+
+    /// <summary>Its end could not be written; it may come again.</summary>
+    public void RunsOn()
+    {
+        lock (_lock) _running++;
+    }
+
+    /// <summary>Whether calls run whose ends could share a write with those that wait for theirs.</summary>
+    public bool IsWorthGathering(int most)
+    {
+        lock (_lock) return _running > 0 && _lines.Count < most;
     }
 
     public List<Line> Next(int most)
