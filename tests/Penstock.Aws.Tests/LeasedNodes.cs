@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Penstock.Aws.DynamoDb;
-using Penstock.Aws.DynamoDb.Budgets;
 using Penstock.Aws.DynamoDb.Budgets.Leases;
 using Penstock.Budgets;
 using Penstock.Contracts;

@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Text.Json;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -51,7 +52,7 @@ internal sealed class DynamoMeter : IAsyncDisposable
         using var body = new MemoryStream();
         await context.Request.Body.CopyToAsync(body, context.RequestAborted);
         var target = context.Request.Headers["X-Amz-Target"].ToString();
-        Count(target, body.GetBuffer().AsSpan(0, (int)body.Length));
+        Count(target, body);
 
         using var request = new HttpRequestMessage(HttpMethod.Post, "/") { Content = new ByteArrayContent(body.GetBuffer(), 0, (int)body.Length) };
         request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(context.Request.ContentType ?? "application/x-amz-json-1.0");
@@ -71,12 +72,25 @@ internal sealed class DynamoMeter : IAsyncDisposable
         await answer.Content.CopyToAsync(context.Response.Body, context.RequestAborted);
     }
 
-    private void Count(string target, ReadOnlySpan<byte> body)
+    private void Count(string target, MemoryStream body)
     {
-        if (!target.EndsWith(".TransactWriteItems", StringComparison.Ordinal) && !target.EndsWith(".UpdateItem", StringComparison.Ordinal) && !target.EndsWith(".PutItem", StringComparison.Ordinal)) return;
-        var found = body.Count("\"TableName\":\"ai-platform-budgets\""u8);
+        if (body.GetBuffer().AsSpan(0, (int)body.Length).IndexOf("\"ai-platform-budgets\""u8) < 0) return;
+        var request = JsonElement.Parse(body.GetBuffer().AsSpan(0, (int)body.Length));
+        var found = target.Split('.')[^1] switch
+        {
+            "TransactWriteItems" => request.GetProperty("TransactItems").EnumerateArray().Count(IsWrite),
+            "UpdateItem" or "PutItem" => 1,
+            _ => 0,
+        };
         if (found == 0) return;
         Interlocked.Add(ref _items, found);
         Interlocked.Increment(ref _requests);
+    }
+
+    /// <summary>What only looks is no write.</summary>
+    private static bool IsWrite(JsonElement item)
+    {
+        var write = item.EnumerateObject().Single();
+        return write.Name != "ConditionCheck" && write.Value.GetProperty("TableName").GetString() == "ai-platform-budgets";
     }
 }

@@ -6,7 +6,8 @@ namespace Penstock.Aws.DynamoDb.Ledger;
 /// <summary>
 /// Where the ledger's items stand.
 /// <code>
-/// ai-platform-ledger   t#T#e#attempt   / reserve, close, adjust   an attempt's entries; in by-number under t#T#log#shard
+/// ai-platform-ledger   t#T#e#attempt   / reserve, close, adjust   an attempt's entries; in by-number under t#T#log#shard. The end of one that was
+///                                                                 admitted from a slice stands at reserve; a slice has return#n and adjust#attempt
 ///                      t#T#h#shard     / attempt                  a hold; in by-due under hold#shard
 ///                      t#T#days        / 2026-11-21               a day with attempts;    tenants / T    a tenant with any
 ///                      t#T#q|d|m…      / …                        rollups: see Rollups
