@@ -7,6 +7,7 @@ using Penstock.Agents;
 using Penstock.Aws.Bedrock;
 using Penstock.Aws.DynamoDb;
 using Penstock.Aws.DynamoDb.Agents;
+using Penstock.Aws.DynamoDb.Budgets.Leases;
 using Penstock.Aws.DynamoDb.Cache;
 using Penstock.Aws.DynamoDb.Idempotency;
 using Penstock.Aws.DynamoDb.Jobs;
@@ -51,10 +52,16 @@ public static class AwsSetup
         services.AddSingleton<IJobStore, DynamoJobStore>();
         // Until a queue takes its place.
         services.AddSingleton<IJobQueue, NoJobQueue>();
-        services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>()));
+        services.AddSingleton(provider => new DynamoLedger(provider.GetRequiredService<DynamoDatabase>(), options.LeaseBudgets ? new LeaseOptions() : null));
         services.AddSingleton<IUsageStore>(provider => provider.GetRequiredService<DynamoLedger>().Usage);
         services.AddSingleton<IAlertStore>(provider => provider.GetRequiredService<DynamoLedger>().Alerts);
         services.AddSingleton<IBudgetStore>(provider => provider.GetRequiredService<DynamoLedger>().Budgets);
+        if (options.LeaseBudgets)
+        {
+            services.AddSingleton(provider => provider.GetRequiredService<DynamoLedger>().Leases!);
+            services.AddHostedService<LeaseReturner>();
+        }
+
         return services;
     }
 

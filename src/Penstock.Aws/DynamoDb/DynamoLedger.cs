@@ -1,4 +1,5 @@
 using Penstock.Aws.DynamoDb.Budgets;
+using Penstock.Aws.DynamoDb.Budgets.Leases;
 using Penstock.Aws.DynamoDb.Ledger;
 using Penstock.Aws.DynamoDb.Usage;
 
@@ -7,7 +8,8 @@ namespace Penstock.Aws.DynamoDb;
 /// <summary>One ledger behind the ports of budgets, of usage and of alerts, put together.</summary>
 internal sealed class DynamoLedger
 {
-    public DynamoLedger(DynamoDatabase database)
+    /// <param name="leases">Null where each call is reserved for and settled alone.</param>
+    public DynamoLedger(DynamoDatabase database, LeaseOptions? leases = null)
     {
         var days = new ActiveDays(database);
         var attempts = new AttemptRows(database, days);
@@ -21,7 +23,10 @@ internal sealed class DynamoLedger
         var (definitions, balances, holds) = (new Definitions(database), new Balances(database, thresholds), new HoldItems(database));
         var openings = new Openings(database, balances, holds, Usage);
         var booking = new Booking(database, definitions, balances, holds, openings, writer);
-        Budgets = new DynamoBudgetStore(database, definitions, balances, openings, new Settlements(database, booking, holds), new Books(database, holds, writer, new Audit(database, retention)));
+        var books = new Books(database, holds, writer, new Audit(database, retention));
+        var reservations = new Reservations(database, definitions, balances, openings, books);
+        if (leases is not null) Leases = new CallLeases(database, definitions, reservations, new SliceBooking(database, balances, holds, openings, writer), booking, leases);
+        Budgets = new DynamoBudgetStore(database, definitions, openings, reservations, new Settlements(database, booking, holds), books) { Leases = Leases };
     }
 
     public DynamoUsageStore Usage { get; }
@@ -29,4 +34,6 @@ internal sealed class DynamoLedger
     public DynamoAlertStore Alerts { get; }
 
     public DynamoBudgetStore Budgets { get; }
+
+    public CallLeases? Leases { get; }
 }

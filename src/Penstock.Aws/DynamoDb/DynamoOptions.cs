@@ -14,4 +14,10 @@ public sealed record DynamoOptions
 
     /// <summary>Create the tables at the start where they are missing. Off where a template creates them.</summary>
     public bool CreateTables { get; init; }
+
+    /// <summary>
+    /// Take slices of budgets and admit calls from them in memory where many come, so that budgets are written a few times a second and not for each call.
+    /// Off by default. The same on all servers of a store, or on some: it is each one's own.
+    /// </summary>
+    public bool LeaseBudgets { get; init; }
 }

@@ -107,7 +107,10 @@ public enum LedgerEntryKind
     Expire = 4,
 }
 
-/// <summary>One append-only row: by how much it changed what the attempt's budgets hold and have spent. An attempt has at most one of a kind.</summary>
+/// <summary>
+/// One append-only row: by how much it changed what the attempt's budgets hold and have spent. An attempt has at most one of a kind. Calls that share a hold
+/// have none of their own to reserve: its entries stand under an attempt <c>slice_…</c>, and what is given back of it is a release.
+/// </summary>
 /// <param name="Number">Grows with every entry of the tenant; gaps mean nothing.</param>
 /// <param name="Row">The attempt as it was known then; its cost is <paramref name="Spent"/>.</param>
 public sealed record LedgerEntry(long Number, LedgerEntryKind Kind, LedgerRow Row, Money Held, Money Spent);

@@ -71,6 +71,9 @@ public sealed partial record EnvironmentKeys
     /// <summary>Stands before the name of every table.</summary>
     public string TablePrefix { get; private init; } = "";
 
+    /// <summary>Whether slices of budgets are taken where many calls come; only with DynamoDB.</summary>
+    public bool LeaseBudgets { get; private init; }
+
     public string? AdminKey { get; private init; }
 
     /// <summary>How long streams may finish after SIGTERM.</summary>
@@ -122,6 +125,7 @@ public sealed partial record EnvironmentKeys
             SageMakerEndpoint = reader.Url("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") ?? aws.Endpoint,
             HasAwsCredentials = Array.Exists(AwsCredentials, name => reader.Text(name) is not null),
             TablePrefix = reader.Text("PENSTOCK_TABLE_PREFIX") ?? "",
+            LeaseBudgets = reader.Flag("PENSTOCK_BUDGET_LEASES", false),
             AdminKey = reader.Text("PENSTOCK_ADMIN_KEY"),
             Drain = TimeSpan.FromSeconds(reader.Whole("PENSTOCK_DRAIN_SECONDS", 30, 0, 3600)),
             OpenAiKey = reader.Header("OPENAI_API_KEY"),

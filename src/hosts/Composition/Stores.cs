@@ -18,6 +18,7 @@ internal static class Stores
             Region = environment.AwsRegion,
             Endpoint = environment.DynamoEndpoint,
             TablePrefix = environment.TablePrefix,
+            LeaseBudgets = environment.LeaseBudgets,
             // An emulator begins empty; in AWS a template says what the tables are.
             CreateTables = environment.DynamoEndpoint is not null,
         });

@@ -23,7 +23,9 @@ internal sealed class Audit(DynamoDatabase database, Retention retention)
 
         rollups.CompareWithRows(rows, before, differences);
         rollups.CompareWithFiner(differences);
-        CompareEntries([.. ledger.Where(item => item.Has("number")).Select(EntryItem.Read)], rows, holds, before, differences);
+        var entries = ledger.Where(item => item.Has("number")).ToList();
+        CompareHolds(entries, holds, before, differences);
+        CompareEntries(entries.ConvertAll(EntryItem.Read), rows, before, differences);
         CompareConversations([.. ledger.Where(item => item.TextOrNull("sk") == "conversation")], [.. ledger.Where(item => item.Has("pk") && item.Text("pk").Contains("#cd#", StringComparison.Ordinal))], rows, before, differences);
         var definitions = (await database.ScanAsync(tables.Keys, ct)).Where(item => item.Has("epoch")).Select(item => Definitions.Read(new TenantId(item.Text("tenant")), item));
         var epochs = definitions.ToDictionary(definition => (definition.Budget.Tenant, definition.Budget.Scope, definition.Budget.Period), definition => definition.Epoch);
@@ -53,18 +55,25 @@ internal sealed class Audit(DynamoDatabase database, Retention retention)
         if (spent != standing.Spent) differences.Add($"{name}: {standing.Spent} spent, and its attempts cost {spent}.");
     }
 
-    private static void CompareEntries(List<LedgerEntry> entries, List<(LedgerEntryKind, LedgerRow Row)> rows, List<Hold> holds, long before, List<string> differences)
+    /// <summary>What an attempt's entries leave held is its hold; a slice's are its own and those of its calls.</summary>
+    private static void CompareHolds(List<Item> entries, List<Hold> holds, long before, List<string> differences)
     {
         var held = holds.ToDictionary(hold => (hold.Tenant, hold.Attempt), hold => hold.Granted.NanoDollars);
-        foreach (var attempt in entries.GroupBy(entry => (entry.Row.Tenant, entry.Row.Attempt)))
+        var owned = entries.Select(item => (Slice: EntryItem.SliceOf(item), Entry: EntryItem.Read(item))).GroupBy(entry => (entry.Entry.Row.Tenant, entry.Slice ?? entry.Entry.Row.Attempt)).ToList();
+        foreach (var attempt in owned)
         {
-            var open = attempt.Sum(entry => entry.Held.NanoDollars);
-            if (open != held.GetValueOrDefault(attempt.Key)) differences.Add($"Tenant '{attempt.Key.Tenant}', attempt '{attempt.Key.Attempt}': entries leave {new Money(open)} held, and the hold is {new Money(held.GetValueOrDefault(attempt.Key))}.");
+            // The calls of a slice began in one quarter of an hour, of which retention may have dropped some.
+            if (attempt.Any(entry => entry.Slice is not null && Tiles.Floor(entry.Entry.Row.At.ToUnixTimeMilliseconds(), Grain.Quarter) < before)) continue;
+            var (open, hold) = (attempt.Sum(entry => entry.Entry.Held.NanoDollars), held.GetValueOrDefault(attempt.Key));
+            if (open != hold) differences.Add($"Tenant '{attempt.Key.Tenant}', attempt '{attempt.Key.Item2}': entries leave {new Money(open)} held, and the hold is {new Money(hold)}.");
         }
 
-        var known = entries.Select(entry => (entry.Row.Tenant, entry.Row.Attempt)).ToHashSet();
+        var known = owned.Select(attempt => attempt.Key).ToHashSet();
         foreach (var hold in holds.Where(hold => !known.Contains((hold.Tenant, hold.Attempt)))) differences.Add($"Tenant '{hold.Tenant}', attempt '{hold.Attempt}': a hold of {hold.Granted} without an entry.");
+    }
 
+    private static void CompareEntries(List<LedgerEntry> entries, List<(LedgerEntryKind, LedgerRow Row)> rows, long before, List<string> differences)
+    {
         var spent = entries.GroupBy(entry => (entry.Row.Tenant, entry.Row.Attempt)).ToDictionary(attempt => attempt.Key, attempt => attempt.Sum(entry => entry.Spent.NanoDollars));
         var booked = rows.GroupBy(row => (row.Row.Tenant, row.Row.Attempt)).ToDictionary(attempt => attempt.Key, attempt => (Cost: attempt.Sum(row => row.Row.Cost.NanoDollars), At: attempt.Min(row => row.Row.At)));
         foreach (var attempt in spent.Keys.Union(booked.Keys))

@@ -15,8 +15,10 @@ internal sealed class Balances(DynamoDatabase database, Thresholds thresholds)
     private const string HasRoom = $"{IsOpen} AND #used <= :room";
 
     // The budget comes along, so that who settles knows what a threshold is of.
-    private const string Hold = "SET #number = :number, #limit = :limit, #hard = :hard, #zone = :zone ADD #used :held";
-    private const string Book = "SET #number = :number";
+    private const string Hold = "SET #number = :number, #limit = :limit, #hard = :hard, #zone = :zone";
+    private const string HoldUntil = ", #leasedUntil = :leasedUntil";
+    private const string HoldAmount = " ADD #used :held";
+    private const string Book = "SET #number = :last";
     private const string BookAmounts = " ADD #used :used, #spent :spent";
     private const string IsAbsent = "attribute_not_exists(#userId)";
 
@@ -32,19 +34,24 @@ internal sealed class Balances(DynamoDatabase database, Thresholds thresholds)
     }
 
     /// <summary>Holds on the account; refused where it is a hard one's last.</summary>
-    public int Reserve(Transaction transaction, Account account, Money held, long number)
+    /// <param name="leasedUntil">For a slice: until when calls are admitted from it, Unix milliseconds.</param>
+    public int Reserve(Transaction transaction, Account account, Money held, long number, long? leasedUntil = null)
     {
         var budget = account.Budget;
         var values = new Item().Set(":held", held.NanoDollars).Set(":number", number).Set(":limit", budget.Limit.NanoDollars).Set(":hard", budget.Hard).Set(":zone", budget.TimeZone);
+        values.Set(":leasedUntil", leasedUntil);
         if (budget.Hard) values.Set(":room", checked(budget.Limit.NanoDollars - held.NanoDollars));
-        return transaction.Update(database.Tables.Budgets, Key(account.Id), Hold, budget.Hard ? HasRoom : IsOpen, values);
+        var update = Hold + (leasedUntil is null ? "" : HoldUntil) + HoldAmount;
+        return transaction.Update(database.Tables.Budgets, Key(account.Id), update, budget.Hard ? HasRoom : IsOpen, values);
     }
 
     /// <summary>Releases what was held and books what was spent, with the alerts that this raises.</summary>
-    public (int Index, Guard Guard) Post(Transaction transaction, string account, Money released, Money spent, long number, DateTimeOffset at)
+    /// <param name="number">The first entry's.</param>
+    /// <param name="last">The last one's, where there are several.</param>
+    public (int Index, Guard Guard) Post(Transaction transaction, string account, Money released, Money spent, long number, DateTimeOffset at, long? last = null)
     {
         var guard = thresholds.Foresee(transaction, account, spent, at);
-        var values = guard.Values.Copy().Set(":used", checked(spent.NanoDollars - released.NanoDollars)).Set(":spent", spent.NanoDollars).Set(":number", number);
+        var values = guard.Values.Copy().Set(":used", checked(spent.NanoDollars - released.NanoDollars)).Set(":spent", spent.NanoDollars).Set(":number", number).Set(":last", last ?? number);
         return (transaction.Update(database.Tables.Budgets, Key(account), Book + guard.Set + BookAmounts, IsOpen + guard.Condition, values), guard);
     }
 
@@ -55,14 +62,16 @@ internal sealed class Balances(DynamoDatabase database, Thresholds thresholds)
 /// <summary>A balance as it was read.</summary>
 /// <param name="IsOpen">False while what was before it is still being counted.</param>
 /// <param name="Alerted">The highest threshold raised; zero for none.</param>
-internal sealed record Standing(Money Spent, Money Held, long Number, bool IsOpen, int Alerted)
+/// <param name="LeasedUntil">Until when slices of it are open, Unix milliseconds: what they do not use goes back then. Zero where none ever was.</param>
+internal sealed record Standing(Money Spent, Money Held, long Number, bool IsOpen, int Alerted, long LeasedUntil)
 {
     public static Standing Read(Item item) => new(
         new Money(item.Long("spent")),
         new Money(item.Long("used") - item.Long("spent")),
         item.Long("number"),
         !item.Has("gate"),
-        (int)item.Long("alerted"));
+        (int)item.Long("alerted"),
+        item.LongOrNull("leasedUntil") ?? 0);
 
     public BudgetStatus Of(Account account) => new(account.Budget, account.Window, Spent, Held);
 }

@@ -11,6 +11,9 @@ namespace Penstock.Aws.DynamoDb.Budgets;
 /// <param name="Accounts">On which it lies beside the hold's.</param>
 internal sealed record Posting(LedgerEntryKind Kind, LedgerRow Row, Hold? Hold, IReadOnlyList<string> Accounts)
 {
+    /// <summary>Where its entry stands, where that is not its kind's place.</summary>
+    public string? Step { get; init; }
+
     public Money Released => Hold?.Granted ?? Money.Zero;
 
     /// <summary>An attempt without a hold that costs something must find every budget over it, which only this says.</summary>
@@ -85,7 +88,7 @@ internal sealed class Booking(DynamoDatabase database, Definitions definitions, 
         var entry = new LedgerEntry(number, posting.Kind, row, Money.Zero - posting.Released, row.Cost);
         var attempt = new Attempt(
             transaction,
-            Entry: transaction.Put(database.Tables.Ledger, EntryItem.Write(entry, token, posting.Kind == LedgerEntryKind.Expire ? posting.Hold!.Accounts : null), EntryItem.IsFirst),
+            Entry: transaction.Put(database.Tables.Ledger, EntryItem.Write(entry, token, posting.Kind == LedgerEntryKind.Expire ? posting.Hold!.Accounts : null, posting.Step), EntryItem.IsFirst),
             Row: transaction.Put(database.Tables.Usage, AttemptRows.Write(posting.Kind, row, collisions), AttemptRows.IsFree),
             Hold: EndHold(transaction, posting),
             Version: accounts.Set is { } set ? definitions.Check(transaction, row.Tenant, set, row.Attempt.Value) : null,
@@ -95,8 +98,8 @@ internal sealed class Booking(DynamoDatabase database, Definitions definitions, 
                 .. accounts.Absent.Select(account => balances.CheckAbsent(transaction, account)),
             ],
             Guards: posted.ConvertAll(post => post.Guard),
-            Move: ledger.Conversations.Add(transaction, row));
-        RollupItem.Add(transaction, database.Tables.Ledger, posting.Kind, row);
+            Move: ledger.Conversations.Add(transaction, [row]).SingleOrDefault());
+        RollupItem.Add(transaction, database.Tables.Ledger, [(posting.Kind, row)], LedgerKeys.ShardOf(row.Attempt));
         return attempt;
     }
 

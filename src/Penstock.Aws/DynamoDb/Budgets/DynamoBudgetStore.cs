@@ -1,47 +1,23 @@
-using Penstock.Aws.DynamoDb.Ledger;
+using Penstock.Aws.DynamoDb.Budgets.Leases;
 using Penstock.Budgets;
 using Penstock.Kernel;
 using Penstock.Usage;
 
 namespace Penstock.Aws.DynamoDb.Budgets;
 
-/// <summary>
-/// Budgets in DynamoDB. A reservation reads the balances over the call, which says how much may be granted and what the answer shows, and then writes
-/// once; the write's conditions decide, whatever was read. A settle is one write.
-/// </summary>
+/// <summary>Budgets in DynamoDB. A reservation is one read and one write, and a settle one write; many calls of one kind share them (see <see cref="CallLeases"/>).</summary>
 internal sealed class DynamoBudgetStore(
-    DynamoDatabase database, Definitions definitions, Balances balances, Openings openings, Settlements settlements, Books books) : IBudgetStore
+    DynamoDatabase database, Definitions definitions, Openings openings, Reservations reservations, Settlements settlements, Books books) : IBudgetStore
 {
-    public async Task<Reservation> ReserveAsync(HoldRequest request, CancellationToken ct)
-    {
-        var row = request.Unsettled;
-        var token = database.NewToken();
-        var backoff = new Backoff(database.Time);
-        do
-        {
-            var set = await definitions.OfAsync(row.Tenant, ct);
-            var accounts = set.Over(BudgetScope.Over(row), request.Implied, row.At);
-            using var lanes = await books.Ledger.Lanes.EnterAsync(accounts.Select(account => account.Id), ct);
-            var standing = await openings.EnsureAsync(accounts, ct);
-            var statuses = accounts.Select((account, i) => standing[i].Of(account)).ToList();
-            var (granted, tightest) = Grant(request, statuses);
-            if (granted < request.Least)
-            {
-                // A limit may have been raised by another node; a grant would find out, a refusal must look.
-                if (!await definitions.IsCurrentAsync(row.Tenant, set, row.Attempt.Value, ct)) continue;
-                for (var i = 0; i < accounts.Count; i++) await books.Ledger.Thresholds.RaiseRefusedAsync(accounts[i], statuses[i], standing[i], request.Least, row.At, ct);
-                return new Reservation(null, statuses, tightest);
-            }
+    /// <summary>Null where each call is reserved for and settled alone.</summary>
+    public CallLeases? Leases { get; init; }
 
-            foreach (var balance in standing) books.Ledger.Numbers.Observe(balance.Number);
-            if (await WriteAsync(request, set, accounts, granted, token, ct)) return new Reservation(granted, [.. statuses.Select(status => status with { Held = status.Held + granted })], null);
-        }
-        while (await backoff.WaitAsync(ct));
+    public async Task<Reservation> ReserveAsync(HoldRequest request, CancellationToken ct) => Leases is null
+        ? await reservations.ReserveAsync(request, null, ct)
+        : await Leases.ReserveAsync(request, ct) ?? await reservations.ReserveAsync(request, Leases.NewPatience(), ct);
 
-        throw new DynamoBusyException($"Nothing could be reserved for attempt '{row.Attempt}': too many others reserve on the same budgets. Try again.");
-    }
-
-    public Task<bool> SettleAsync(LedgerRow row, CancellationToken ct) => settlements.SettleAsync(row, ct);
+    public async Task<bool> SettleAsync(LedgerRow row, CancellationToken ct) =>
+        Leases is not null && await Leases.SettleAsync(row, ct) is { } settled ? settled : await settlements.SettleAsync(row, ct);
 
     public Task<int> ExpireAsync(DateTimeOffset now, CancellationToken ct) => settlements.ExpireAsync(now, ct);
 
@@ -74,32 +50,5 @@ internal sealed class DynamoBudgetStore(
             var standing = await openings.EnsureAsync(accounts, ct);
             return [.. accounts.Select((account, i) => standing[i].Of(account))];
         }
-    }
-
-    private static (Money Granted, BudgetStatus? Tightest) Grant(HoldRequest request, IReadOnlyList<BudgetStatus> statuses)
-    {
-        var tightest = statuses.Where(status => status.Budget.Hard).MinBy(status => status.Remaining);
-        return (tightest is not null && tightest.Remaining < request.Wanted ? tightest.Remaining : request.Wanted, tightest);
-    }
-
-    /// <summary>False where it must be tried again with what is known then.</summary>
-    private async Task<bool> WriteAsync(HoldRequest request, BudgetSet set, List<Account> accounts, Money granted, string token, CancellationToken ct)
-    {
-        var row = request.Unsettled;
-        var transaction = new Transaction();
-        var number = books.Ledger.Numbers.Next();
-        var version = definitions.Check(transaction, row.Tenant, set, row.Attempt.Value);
-        foreach (var account in accounts) balances.Reserve(transaction, account, granted, number);
-        var entry = transaction.Put(database.Tables.Ledger, EntryItem.Write(new LedgerEntry(number, LedgerEntryKind.Reserve, row with { Cost = Money.Zero }, granted, Money.Zero), token), EntryItem.IsFirst);
-        var hold = new Hold(row.Tenant, row.Attempt, granted, row.At, request.ExpiresAt, row.Project, row.Key, row.Model, row.EndUser, row.Run, [.. accounts.Select(account => account.Id)], 0);
-        books.Holds.Put(transaction, hold);
-
-        var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
-        if (outcome.Refused.TryGetValue(entry, out var before) && before?.TextOrNull("token") != token)
-            throw new InvalidOperationException($"Attempt '{row.Attempt}' is in the ledger already; a reservation needs an attempt of its own.");
-        if (outcome.RefusedAt(version)) definitions.Forget(row.Tenant);
-        if (!outcome.Written && before is null) return false;
-        books.Holds.Remember(hold);
-        return true;
     }
 }

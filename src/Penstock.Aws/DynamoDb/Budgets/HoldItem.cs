@@ -7,7 +7,7 @@ using Penstock.Usage;
 namespace Penstock.Aws.DynamoDb.Budgets;
 
 /// <summary>A running call's money: how much, on which accounts, and until when.</summary>
-/// <param name="Revision">How often an account was added after the reservation.</param>
+/// <param name="Revision">How often an account was added, or a part of the money settled or given back, after the reservation.</param>
 internal sealed record Hold(
     TenantId Tenant, AttemptId Attempt, Money Granted, DateTimeOffset At, DateTimeOffset ExpiresAt, ProjectId Project, KeyId Key, string Model, string? EndUser, string? Run, IReadOnlyList<string> Accounts, long Revision)
 {
@@ -31,8 +31,9 @@ internal sealed class HoldItems(DynamoDatabase database)
 {
     private const string OfShard = "#pk = :pk";
     private const string IsAsSeen = "#revision = :revision";
+    private const string Shrink = "SET #granted = :granted, #revision = #revision + :one";
     private const string AddAccount = "SET #accounts = list_append(#accounts, :account), #revision = #revision + :one";
-    private const string MayAdd = "attribute_exists(#pk) AND NOT contains(#accounts, :id)";
+    private const string MayAdd = "attribute_exists(#pk) AND NOT contains(#accounts, :id) AND #revision = :revision";
     private const string Due = "#due = :due AND #dueAt <= :now";
     private const int MostRemembered = 50_000;
 
@@ -48,20 +49,28 @@ internal sealed class HoldItems(DynamoDatabase database)
     public void Forget(TenantId tenant, AttemptId attempt) => _seen.TryRemove((tenant, attempt), out _);
 
     public async Task<Hold?> ReadAsync(TenantId tenant, AttemptId attempt, CancellationToken ct) =>
-        await database.GetAsync(database.Tables.Ledger, Key(tenant, attempt), ct) is { } item ? Read(item) : null;
+        await database.GetAsync(database.Tables.Ledger, LedgerKeys.Hold(tenant, attempt), ct) is { } item ? Read(item) : null;
 
     public void Put(Transaction transaction, Hold hold) => transaction.Put(database.Tables.Ledger, Write(hold));
 
     /// <summary>Ends the hold; refused where it is gone, or lies on another account by now.</summary>
-    public int Delete(Transaction transaction, Hold hold) => transaction.Delete(database.Tables.Ledger, Key(hold.Tenant, hold.Attempt), IsAsSeen, new Item().Set(":revision", hold.Revision));
+    public int Delete(Transaction transaction, Hold hold) => transaction.Delete(database.Tables.Ledger, LedgerKeys.Hold(hold.Tenant, hold.Attempt), IsAsSeen, new Item().Set(":revision", hold.Revision));
 
-    /// <summary>Puts the hold on one more account; refused where it is gone, or on it already.</summary>
+    /// <summary>Leaves less of a slice; refused where it is gone, or is another than assumed.</summary>
+    public int Keep(Transaction transaction, Hold hold, Money left) => transaction.Update(
+        database.Tables.Ledger,
+        LedgerKeys.Hold(hold.Tenant, hold.Attempt),
+        Shrink,
+        IsAsSeen,
+        new Item().Set(":granted", left.NanoDollars).Set(":one", 1).Set(":revision", hold.Revision));
+
+    /// <summary>Puts the hold on one more account; refused where it is gone, on it already, or another than was read.</summary>
     public int Adopt(Transaction transaction, Hold hold, string account) => transaction.Update(
         database.Tables.Ledger,
-        Key(hold.Tenant, hold.Attempt),
+        LedgerKeys.Hold(hold.Tenant, hold.Attempt),
         AddAccount,
         MayAdd,
-        new Item().Set(":account", [account]).Set(":id", account).Set(":one", 1));
+        new Item().Set(":account", [account]).Set(":id", account).Set(":one", 1).Set(":revision", hold.Revision));
 
     /// <summary>Every hold of the tenant.</summary>
     public async Task<List<Hold>> AllAsync(TenantId tenant, CancellationToken ct)
@@ -92,9 +101,7 @@ internal sealed class HoldItems(DynamoDatabase database)
         item.Texts("accounts"),
         item.Long("revision"));
 
-    private static Item Key(TenantId tenant, AttemptId attempt) => Item.Key(LedgerKeys.Holds(tenant, LedgerKeys.ShardOf(attempt)), KeyPart.Of(attempt.Value));
-
-    private static Item Write(Hold hold) => Key(hold.Tenant, hold.Attempt)
+    private static Item Write(Hold hold) => LedgerKeys.Hold(hold.Tenant, hold.Attempt)
         .Set("tenant", hold.Tenant.Value)
         .Set("attempt", hold.Attempt.Value)
         .Set("granted", hold.Granted.NanoDollars)

@@ -79,12 +79,28 @@ internal sealed class Openings(DynamoDatabase database, Balances balances, HoldI
         foreach (var hold in await holds.AllAsync(account.Budget.Tenant, ct))
         {
             if (!hold.IsUnder(account.Budget.Scope) || hold.At < start || hold.At >= end || hold.Accounts.Contains(account.Id)) continue;
-            var transaction = new Transaction();
-            holds.Adopt(transaction, hold, account.Id);
-            transaction.Update(database.Tables.Budgets, Balances.Key(account.Id), AddHeld, HasGate, new Item().Set(":held", hold.Granted.NanoDollars));
-            // Refused: it was settled, or another opener has it, or has opened. Either way it is counted once.
-            await database.WriteAsync(transaction, database.NewToken(), ct);
+            await AdoptAsync(account, hold, ct);
         }
+    }
+
+    private async Task AdoptAsync(Account account, Hold hold, CancellationToken ct)
+    {
+        var backoff = new Backoff(database.Time);
+        do
+        {
+            var transaction = new Transaction();
+            var adoption = holds.Adopt(transaction, hold, account.Id);
+            transaction.Update(database.Tables.Budgets, Balances.Key(account.Id), AddHeld, HasGate, new Item().Set(":held", hold.Granted.NanoDollars));
+            var outcome = await database.WriteAsync(transaction, database.NewToken(), ct);
+            // Refused: it was settled, or another opener has it, or has opened. Either way it is counted once.
+            if (!outcome.Refused.TryGetValue(adoption, out var item) || item is null) return;
+            // Or it is a slice of which less is left by now.
+            hold = HoldItems.Read(item);
+            if (hold.Accounts.Contains(account.Id)) return;
+        }
+        while (await backoff.WaitAsync(ct));
+
+        throw new DynamoBusyException($"What attempt '{hold.Attempt}' holds could not be put on a budget. Try again.");
     }
 
     private static UsageQuery Query(Account account)

@@ -28,7 +28,13 @@ internal sealed class Settlements(DynamoDatabase database, Booking booking, Hold
             holds.Forget(row.Tenant, row.Attempt);
             hold = await holds.ReadAsync(row.Tenant, row.Attempt, ct);
             if (hold is not null) continue;
-            if (await database.GetAsync(database.Tables.Ledger, EntryItem.Key(row.Tenant, row.Attempt, LedgerKeys.Close), ct) is not { } closed) continue;
+            if (await database.GetAsync(database.Tables.Ledger, EntryItem.Key(row.Tenant, row.Attempt, LedgerKeys.Close), ct) is not { } closed)
+            {
+                // A call of a slice has one entry only, in the place where a reservation would be.
+                if (await database.GetAsync(database.Tables.Ledger, EntryItem.Key(row.Tenant, row.Attempt, LedgerKeys.Reserve), ct) is { } leased && leased.Has("slice")) return false;
+                continue;
+            }
+
             return EntryItem.KindOf(closed) == LedgerEntryKind.Expire && await AdjustAsync(row, closed, ct);
         }
         while (await backoff.WaitAsync(ct));

@@ -24,14 +24,17 @@ internal static class EntryItem
 
     /// <param name="accounts">On which it was booked, where a correction may have to find them again.</param>
     /// <param name="token">Whose transaction wrote it, by which that one knows its own work after a time-out.</param>
-    public static Item Write(LedgerEntry entry, string token, IReadOnlyList<string>? accounts = null) => RowItem.Write(Key(entry.Row.Tenant, entry.Row.Attempt, StepOf(entry.Kind)), entry.Row)
+    /// <param name="step">Where it is another than its kind's.</param>
+    /// <param name="slice">The slice that its money came from, or that it is an entry of.</param>
+    public static Item Write(LedgerEntry entry, string token, IReadOnlyList<string>? accounts = null, string? step = null, AttemptId? slice = null) => RowItem.Write(Key(entry.Row.Tenant, entry.Row.Attempt, step ?? StepOf(entry.Kind)), entry.Row)
         .Set("log", LedgerKeys.Log(entry.Row.Tenant, LedgerKeys.ShardOf(entry.Row.Attempt)))
         .Set("number", entry.Number)
         .Set("kind", (long)entry.Kind)
         .Set("held", entry.Held.NanoDollars)
         .Set("spent", entry.Spent.NanoDollars)
         .Set("token", token)
-        .Set("accounts", accounts ?? []);
+        .Set("accounts", accounts ?? [])
+        .Set("slice", slice?.Value);
 
     /// <summary>Stands where a reservation would, for an attempt that is booked without one. It is no entry, and not in the log.</summary>
     public static Item WriteUnreserved(LedgerRow row) => Key(row.Tenant, row.Attempt, LedgerKeys.Reserve);
@@ -42,6 +45,8 @@ internal static class EntryItem
         RowItem.Read(item),
         new Money(item.Long("held")),
         new Money(item.Long("spent")));
+
+    public static AttemptId? SliceOf(Item item) => item.TextOrNull("slice") is { } slice ? new AttemptId(slice) : null;
 
     public static LedgerEntryKind KindOf(Item item) => (LedgerEntryKind)item.Long("kind");
 }

@@ -6,7 +6,8 @@ namespace Penstock.Aws.DynamoDb.Ledger;
 /// <summary>
 /// Where the ledger's items stand.
 /// <code>
-/// ai-platform-ledger   t#T#e#attempt   / reserve, close, adjust   an attempt's entries; in by-number under t#T#log#shard
+/// ai-platform-ledger   t#T#e#attempt   / reserve, close, adjust   an attempt's entries; in by-number under t#T#log#shard. The end of one that was
+///                                                                 admitted from a slice stands at reserve; a slice has return#n and adjust#attempt
 ///                      t#T#h#shard     / attempt                  a hold; in by-due under hold#shard
 ///                      t#T#days        / 2026-11-21               a day with attempts;    tenants / T    a tenant with any
 ///                      t#T#q|d|m…      / …                        rollups: see Rollups
@@ -32,6 +33,8 @@ internal static class LedgerKeys
     public static string Log(TenantId tenant, int shard) => $"{Tenant(tenant)}#log#{shard}";
 
     public static string Holds(TenantId tenant, int shard) => $"{Tenant(tenant)}#h#{shard}";
+
+    public static Item Hold(TenantId tenant, AttemptId attempt) => Item.Key(Holds(tenant, ShardOf(attempt)), KeyPart.Of(attempt.Value));
 
     public static string DueHolds(int shard) => $"hold#{shard}";
 

@@ -14,13 +14,18 @@ internal sealed class Numbers(TimeProvider time)
     private readonly Lock _lock = new();
     private long _last;
 
-    public long Next()
+    public long Next() => Next(1);
+
+    /// <summary>The first of so many that follow one another.</summary>
+    public long Next(int count)
     {
         lock (_lock)
         {
             var now = time.GetUtcNow().ToUnixTimeMilliseconds() << Bits;
             // Two nodes that begin in the same millisecond begin at different numbers.
-            return _last = Math.Max(_last + 1, now + (_last < now ? RandomNumberGenerator.GetInt32(1 << (Bits - 1)) : 0));
+            var first = Math.Max(_last + 1, now + (_last < now ? RandomNumberGenerator.GetInt32(1 << (Bits - 1)) : 0));
+            _last = first + count - 1;
+            return first;
         }
     }
 

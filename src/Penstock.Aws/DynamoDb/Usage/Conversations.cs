@@ -23,10 +23,22 @@ internal sealed class Conversations(DynamoDatabase database)
     /// <summary>Names the conversation's lane; null for an attempt that is in none.</summary>
     public static string? LaneOf(LedgerRow row) => row.Conversation is { Length: > 0 } name ? $"{LedgerKeys.Tenant(row.Tenant)}#c#{KeyPart.Of(name)}" : null;
 
-    /// <summary>Adds the row to its conversation; null where it is in none.</summary>
-    public Move? Add(Transaction transaction, LedgerRow row)
+    /// <summary>Adds the rows of one tenant and day to the conversations that they are in.</summary>
+    public List<Move> Add(Transaction transaction, IReadOnlyList<LedgerRow> rows)
     {
-        if (LaneOf(row) is not { } pk) return null;
+        var (moves, changes) = (new List<Move>(), new List<(int Shard, int Day, int Bucket, long By)>());
+        foreach (var conversation in rows.Where(row => LaneOf(row) is not null).GroupBy(row => LaneOf(row)!))
+        {
+            var row = conversation.First() with { Cost = conversation.Aggregate(Money.Zero, (sum, each) => sum + each.Cost) };
+            moves.Add(Add(transaction, conversation.Key, row, changes));
+        }
+
+        foreach (var day in changes.GroupBy(change => (change.Shard, change.Day))) AddToDay(transaction, rows[0].Tenant, day.Key.Shard, day.Key.Day, [.. day.GroupBy(change => change.Bucket).Select(bucket => (bucket.Key, bucket.Sum(change => change.By)))]);
+        return moves;
+    }
+
+    private Move Add(Transaction transaction, string pk, LedgerRow row, List<(int Shard, int Day, int Bucket, long By)> changes)
+    {
         var before = _seen.GetValueOrDefault(pk);
         var day = LedgerKeys.DayOf(row.At).DayNumber;
         var after = before is null
@@ -36,7 +48,7 @@ internal sealed class Conversations(DynamoDatabase database)
         var index = before is null
             ? transaction.Put(database.Tables.Ledger, item, IsNew)
             : transaction.Put(database.Tables.Ledger, item, IsAsSeen, new Item().Set(":revision", before.Revision));
-        foreach (var change in Changes(before, after).GroupBy(change => change.Day)) AddToDay(transaction, row.Tenant, pk, change.Key, [.. change]);
+        changes.AddRange(Changes(before, after).Select(change => (KeyPart.Shard(pk, LedgerKeys.Shards), change.Day, change.Bucket, change.By)));
         return new Move(pk, index, after);
     }
 
@@ -73,12 +85,12 @@ internal sealed class Conversations(DynamoDatabase database)
         }
     }
 
-    private void AddToDay(Transaction transaction, TenantId tenant, string pk, int day, IReadOnlyList<(int Day, int Bucket, long By)> changes)
+    private void AddToDay(Transaction transaction, TenantId tenant, int shard, int day, IReadOnlyList<(int Bucket, long By)> changes)
     {
         var values = new Item();
-        foreach (var (_, bucket, by) in changes) values.Set(string.Create(CultureInfo.InvariantCulture, $":b{bucket}"), by);
+        foreach (var (bucket, by) in changes) values.Set(string.Create(CultureInfo.InvariantCulture, $":b{bucket}"), by);
         var add = string.Join(", ", changes.Select(change => string.Create(CultureInfo.InvariantCulture, $"#b{change.Bucket} :b{change.Bucket}")));
-        var key = Item.Key(DaysOf(tenant, KeyPart.Shard(pk, LedgerKeys.Shards)), LedgerKeys.Day(DateOnly.FromDayNumber(day)));
+        var key = Item.Key(DaysOf(tenant, shard), LedgerKeys.Day(DateOnly.FromDayNumber(day)));
         transaction.Update(database.Tables.Ledger, key, $"ADD {add}", null, values);
     }
 

@@ -40,6 +40,7 @@ internal sealed class Retention(DynamoDatabase database, ActiveDays days, Attemp
 
     private async Task<int> DropAsync(TenantId tenant, DateTimeOffset before, int most, CancellationToken ct)
     {
+        var slices = new HashSet<AttemptId>();
         var (dropped, mark) = (0, Item.Key($"{LedgerKeys.Tenant(tenant)}#dropped", "before"));
         // Where an earlier round ended nothing is left, and days without attempts need not be asked again.
         var from = (await database.GetAsync(database.Tables.Ledger, mark, ct))?.Long("before") ?? long.MinValue;
@@ -47,7 +48,8 @@ internal sealed class Retention(DynamoDatabase database, ActiveDays days, Attemp
         {
             var row = RowItem.Read(item);
             var entries = await database.QueryAsync(database.Tables.Ledger, AnAttempt, new Item().Set(":pk", LedgerKeys.Entries(tenant, row.Attempt)), ct);
-            await database.DeleteAsync(database.Tables.Ledger, [.. entries.Select(entry => Item.Key(entry.Text("pk"), entry.Text("sk")))], ct);
+            foreach (var slice in entries.Select(EntryItem.SliceOf).OfType<AttemptId>().Where(slices.Add)) dropped += await DropSliceAsync(tenant, slice, ct);
+            await DeleteAsync(entries, ct);
             await database.DeleteAsync(database.Tables.Usage, [new Item().Set("userId", item.Text("userId")).Set("timestamp", item.Long("timestamp"))], ct);
             dropped += entries.Count(entry => entry.Has("number"));
             if (dropped >= most) return dropped;
@@ -56,4 +58,16 @@ internal sealed class Retention(DynamoDatabase database, ActiveDays days, Attemp
         await database.PutAsync(database.Tables.Ledger, mark.Copy().Set("before", Math.Max(from, before.ToUnixTimeMilliseconds() - LateMs)), ct);
         return dropped;
     }
+
+    /// <summary>What a slice's calls came from, unless money is held by it.</summary>
+    private async Task<int> DropSliceAsync(TenantId tenant, AttemptId slice, CancellationToken ct)
+    {
+        if (await database.GetAsync(database.Tables.Ledger, LedgerKeys.Hold(tenant, slice), ct) is not null) return 0;
+        var entries = await database.QueryAsync(database.Tables.Ledger, AnAttempt, new Item().Set(":pk", LedgerKeys.Entries(tenant, slice)), ct);
+        await DeleteAsync(entries, ct);
+        return entries.Count;
+    }
+
+    private Task DeleteAsync(List<Item> entries, CancellationToken ct) =>
+        database.DeleteAsync(database.Tables.Ledger, [.. entries.Select(entry => Item.Key(entry.Text("pk"), entry.Text("sk")))], ct);
 }

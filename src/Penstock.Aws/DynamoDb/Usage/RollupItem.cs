@@ -23,22 +23,58 @@ internal static class RollupItem
 {
     public static readonly IReadOnlyList<Grain> Grains = [Grain.Quarter, Grain.Day, Grain.Month];
 
-    /// <summary>Adds the row's part to every rollup it belongs to.</summary>
-    public static void Add(Transaction transaction, string table, LedgerEntryKind kind, LedgerRow row)
+    /// <summary>Adds what the rows come to, to every rollup that they belong to.</summary>
+    /// <param name="shard">Of the combinations; any, for whoever reads sums all.</param>
+    public static void Add(Transaction transaction, string table, IReadOnlyList<(LedgerEntryKind Kind, LedgerRow Row)> booked, int shard)
     {
-        var (sums, values) = Changes(kind, row);
-        foreach (var grain in Grains)
+        var cells = new Dictionary<(string Pk, string Sk), Cell>();
+        foreach (var (kind, row) in booked)
         {
-            var key = Item.Key(Partition(row.Tenant, grain, row.At, LedgerKeys.ShardOf(row.Attempt)), $"{Stretch(grain, row.At)}#{CombinationOf(row)}");
-            var item = values.Copy()
-                .Set(":from", Tiles.Floor(row.At.ToUnixTimeMilliseconds(), grain)).Set(":grain", (long)grain).Set(":tenant", row.Tenant.Value)
-                .Set(":project", row.Project.Value).Set(":key", row.Key.Value).Set(":model", row.Model).Set(":provider", row.Provider).Set(":anonymous", IsAnonymous(row));
-            transaction.Update(table, key, $"SET #from = :from, #grain = :grain, #tenant = :tenant, #project = :project, #key = :key, #model = :model, #provider = :provider, #anonymous = :anonymous {sums}", null, item);
-            if (IsAnonymous(row)) continue;
+            var changes = Changes(kind, row);
+            foreach (var grain in Grains)
+            {
+                AddTo(cells, (Partition(row.Tenant, grain, row.At, shard), $"{Stretch(grain, row.At)}#{CombinationOf(row)}"), new Cell(row, grain, ByUser: false), changes);
+                if (IsAnonymous(row)) continue;
+                AddTo(cells, (UserPartition(row.Tenant, grain, row.At, row.EndUser!), $"{KeyPart.Of(row.EndUser!)}#{Stretch(grain, row.At)}"), new Cell(row, grain, ByUser: true), changes);
+            }
+        }
 
-            var userKey = Item.Key(UserPartition(row.Tenant, grain, row.At, row.EndUser!), $"{KeyPart.Of(row.EndUser!)}#{Stretch(grain, row.At)}");
-            var userItem = values.Copy().Set(":from", Tiles.Floor(row.At.ToUnixTimeMilliseconds(), grain)).Set(":grain", (long)grain).Set(":tenant", row.Tenant.Value).Set(":user", row.EndUser);
-            transaction.Update(table, userKey, $"SET #from = :from, #grain = :grain, #tenant = :tenant, #user = :user {sums}", null, userItem);
+        foreach (var ((pk, sk), cell) in cells) transaction.Update(table, Item.Key(pk, sk), cell.Update, null, cell.Values);
+    }
+
+    private static void AddTo(Dictionary<(string, string), Cell> cells, (string, string) key, Cell cell, List<(string Name, long By)> changes)
+    {
+        if (!cells.TryAdd(key, cell)) cell = cells[key];
+        foreach (var (name, by) in changes) cell.Sums[name] = cell.Sums.GetValueOrDefault(name) + by;
+    }
+
+    private sealed record Cell(LedgerRow Row, Grain Grain, bool ByUser)
+    {
+        private const string SetCombination = "SET #from = :from, #grain = :grain, #tenant = :tenant, #project = :project, #key = :key, #model = :model, #provider = :provider, #anonymous = :anonymous";
+        private const string SetUser = "SET #from = :from, #grain = :grain, #tenant = :tenant, #user = :user";
+
+        public Dictionary<string, long> Sums { get; } = [];
+
+        /// <summary>What is not zero of the sums and buckets, as an <c>ADD</c>.</summary>
+        public string Update
+        {
+            get
+            {
+                var set = ByUser ? SetUser : SetCombination;
+                return Sums.Any(sum => sum.Value != 0) ? $"{set} ADD {string.Join(", ", Sums.Where(sum => sum.Value != 0).Select(sum => $"#{sum.Key} :add_{sum.Key}"))}" : set;
+            }
+        }
+
+        public Item Values
+        {
+            get
+            {
+                var values = new Item().Set(":from", Tiles.Floor(Row.At.ToUnixTimeMilliseconds(), Grain)).Set(":grain", (long)Grain).Set(":tenant", Row.Tenant.Value);
+                foreach (var (name, by) in Sums.Where(sum => sum.Value != 0)) values.Set($":add_{name}", by);
+                return ByUser
+                    ? values.Set(":user", Row.EndUser)
+                    : values.Set(":project", Row.Project.Value).Set(":key", Row.Key.Value).Set(":model", Row.Model).Set(":provider", Row.Provider).Set(":anonymous", IsAnonymous(Row));
+            }
         }
     }
 
@@ -88,8 +124,7 @@ internal static class RollupItem
         if (kind is LedgerEntryKind.Settle or LedgerEntryKind.Release) spread.Add(row.Outcome, row.LatencyMs, row.FirstTokenMs, row.Cost);
     }
 
-    /// <summary>What is not zero of the row's sums and buckets, as an <c>ADD</c>.</summary>
-    private static (string Add, Item Values) Changes(LedgerEntryKind kind, LedgerRow row)
+    private static List<(string Name, long By)> Changes(LedgerEntryKind kind, LedgerRow row)
     {
         var sum = SumOf(kind, row);
         var changes = new List<(string Name, long By)>
@@ -106,15 +141,7 @@ internal static class RollupItem
             changes.AddRange(histogram.Buckets.Select(bucket => (string.Create(CultureInfo.InvariantCulture, $"{letter}{bucket.Key}"), bucket.Value)));
         }
 
-        var values = new Item();
-        var parts = new List<string>();
-        foreach (var (name, by) in changes.Where(change => change.By != 0))
-        {
-            values.Set($":add_{name}", by);
-            parts.Add($"#{name} :add_{name}");
-        }
-
-        return (parts.Count == 0 ? "" : $"ADD {string.Join(", ", parts)}", values);
+        return changes;
     }
 
     private static long Sum(Item item, string name) => item.LongOrNull(name) ?? 0;
