@@ -5,10 +5,10 @@ namespace Penstock.Contracts;
 /// <summary>A queue over a real one that says some things twice and forgets some of what it is told: the worst that at-least-once allows.</summary>
 /// <param name="duplicates">Share of what is sent that is sent twice.</param>
 /// <param name="losses">Share of acknowledgements that are lost, half of them with an error.</param>
-public sealed class FaultyJobQueue(IJobQueue queue, double duplicates, double losses, int seed) : IJobQueue
+public sealed class FaultyJobQueue(IJobQueue queue, double duplicates, double losses, ulong seed) : IJobQueue
 {
     private readonly Lock _lock = new();
-    private readonly Random _random = new(seed);
+    private readonly SeededSource _source = new(seed);
     private int _duplicated;
     private int _lost;
 
@@ -44,6 +44,6 @@ public sealed class FaultyJobQueue(IJobQueue queue, double duplicates, double lo
 
     private double Next()
     {
-        lock (_lock) return _random.NextDouble();
+        lock (_lock) return _source.NextBits() / (double)ulong.MaxValue;
     }
 }

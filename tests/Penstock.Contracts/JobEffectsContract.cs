@@ -132,7 +132,7 @@ public abstract class JobEffectsContract : IAsyncLifetime
         }
     }
 
-    private async Task<bool> EndedAsync(IJobStore store)
+    private static async Task<bool> EndedAsync(IJobStore store)
     {
         foreach (var tenant in Enumerable.Range(0, 7).Select(Tenant))
         {

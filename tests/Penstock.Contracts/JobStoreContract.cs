@@ -116,8 +116,8 @@ public abstract class JobStoreContract : IAsyncLifetime
     [InlineData(900_001)]
     public async Task An_answer_is_kept_with_its_change_and_what_was_asked_stays(int size)
     {
-        var answer = new byte[size];
-        new Random(size).NextBytes(answer);
+        var source = new SeededSource((ulong)size);
+        byte[] answer = [.. Enumerable.Range(0, size).Select(_ => (byte)source.NextBits())];
         await _store.AddAsync(Job(1), answer, Ct);
         var ended = Job(1) with { State = JobState.Completed, EndedAt = Now, KeepUntil = Now.AddHours(1), Status = 200, ContentType = "application/json" };
 

@@ -83,7 +83,7 @@ internal sealed class SqliteJobStore(SqliteDatabase database) : IJobStore
         },
         ct);
 
-    public Task<IReadOnlyList<JobRecord>> ListAsync(TenantId tenant, JobQuery query, CancellationToken ct) => database.ReadAsync(
+    public Task<IReadOnlyList<JobRecord>> ListAsync(TenantId tenant, JobQuery query, CancellationToken ct) => database.ReadAsync<IReadOnlyList<JobRecord>>(
         session =>
         {
             using var rows = session.Use(SelectPage);
@@ -93,7 +93,7 @@ internal sealed class SqliteJobStore(SqliteDatabase database) : IJobStore
         },
         ct);
 
-    public Task<IReadOnlyList<JobRecord>> StaleAsync(DateTimeOffset before, int limit, CancellationToken ct) => database.ReadAsync(
+    public Task<IReadOnlyList<JobRecord>> StaleAsync(DateTimeOffset before, int limit, CancellationToken ct) => database.ReadAsync<IReadOnlyList<JobRecord>>(
         session =>
         {
             using var rows = session.Use(SelectStale);
@@ -124,7 +124,7 @@ internal sealed class SqliteJobStore(SqliteDatabase database) : IJobStore
         .Set("$lease", job.LeaseUntil?.ToUnixTimeMilliseconds()).Set("$ended", job.EndedAt?.ToUnixTimeMilliseconds()).Set("$until", job.KeepUntil?.ToUnixTimeMilliseconds())
         .Set("$status", (long?)job.Status).Set("$type", job.ContentType).Set("$code", job.ErrorCode).Set("$error", job.Error).Set("$cost", job.Cost.NanoDollars);
 
-    private static IReadOnlyList<JobRecord> ReadAll(Statement rows)
+    private static List<JobRecord> ReadAll(Statement rows)
     {
         var jobs = new List<JobRecord>();
         while (rows.Step()) jobs.Add(Read(rows));
