@@ -69,7 +69,7 @@ public sealed class JobCrashTests(ITestOutputHelper output)
             var text = $"job {name}.{i} of many";
             try
             {
-                var job = await api.JsonAsync(HttpMethod.Post, "/v1/jobs", $$$"""{"request":{"path":"/v1/complete","body":{"model":"gpt-4o-mini","messages":[{"role":"user","content":"{{{text}}} [[slow:ms=30]]"}]}}}""");
+                var job = await api.JsonAsync(HttpMethod.Post, "/v1/jobs", $$$""" {"request": {"path": "/v1/complete", "body": {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "{{{text}}} [[slow:ms=30]]"}]} } } """);
                 acknowledged[job.GetProperty("id").GetString()!] = text;
             }
             catch (Exception e) when (e is HttpRequestException or IOException or TaskCanceledException)

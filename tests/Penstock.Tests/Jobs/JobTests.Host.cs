@@ -14,14 +14,14 @@ public sealed partial class JobTests
     /// <summary>Five jobs that wait for <see cref="Open"/>: whatever is submitted after them waits in the queue.</summary>
     private async Task FillAsync()
     {
-        _host.Script.Chat = (call, ct) => After(_gate.Task, call, ct);
+        _host.Script.Chat = (_, ct) => After(_gate.Task, ct);
         for (var i = 0; i < 5; i++) await SubmitAsync();
         await GatewayHost.UntilAsync(() => _host.Script.Open == 5);
     }
 
     private void Open() => _gate.SetResult();
 
-    private static async IAsyncEnumerable<ProviderFrame> After(Task gate, ProviderCall call, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
+    private static async IAsyncEnumerable<ProviderFrame> After(Task gate, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken ct)
     {
         await gate.WaitAsync(ct);
         yield return Frames.Whole("Hello");

@@ -37,7 +37,7 @@ public sealed partial class JobTests : IAsyncLifetime
     public async Task A_job_is_accepted_at_once_and_answered_later_as_the_route_would_have()
     {
         var gate = new TaskCompletionSource();
-        _host.Script.Chat = (call, ct) => After(gate.Task, call, ct);
+        _host.Script.Chat = (_, ct) => After(gate.Task, ct);
         await _host.PostAsync("/v1/jobs", "{}");
         var since = Stopwatch.GetTimestamp();
 
