@@ -56,6 +56,9 @@ public sealed partial record EnvironmentKeys
     /// <summary>Lambda elsewhere than in the region, such as an emulator.</summary>
     public Uri? LambdaEndpoint { get; private init; }
 
+    /// <summary>Bedrock is wanted: asked for, or plain from a token or an address of its own. Credentials alone say nothing, since tables and queues need them too.</summary>
+    public bool UsesBedrock { get; private init; }
+
     /// <summary>A bearer token for Bedrock (a Bedrock API key); null where requests are signed.</summary>
     public string? BedrockToken { get; private init; }
 
@@ -120,6 +123,7 @@ public sealed partial record EnvironmentKeys
             AwsRegion = reader.Text("AWS_REGION"),
             DynamoEndpoint = reader.Url("DYNAMODB_ENDPOINT") ?? aws.Endpoint,
             LambdaEndpoint = reader.Url("LAMBDA_ENDPOINT") ?? aws.Endpoint,
+            UsesBedrock = reader.Flag("PENSTOCK_BEDROCK", reader.Text("AWS_BEARER_TOKEN_BEDROCK") is not null || reader.Text("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") is not null),
             BedrockToken = reader.Header("AWS_BEARER_TOKEN_BEDROCK"),
             BedrockEndpoint = reader.Url("AWS_ENDPOINT_URL_BEDROCK_RUNTIME") ?? aws.Endpoint,
             SageMakerEndpoint = reader.Url("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME") ?? aws.Endpoint,

@@ -88,7 +88,7 @@ internal sealed class RoutingSection(IEnumerable<IProviderKind> kinds, Environme
         if (expected || environment.AnthropicKey is not null || environment.AnthropicBaseUrl is not null)
             yield return new ProviderSettings("anthropic", "anthropic", environment.AnthropicBaseUrl, environment.AnthropicKey);
         // The address and the region are its kind's to find, which knows AWS.
-        if (environment.AwsRegion is not null && (environment.BedrockToken is not null || environment.HasAwsCredentials))
+        if (environment.UsesBedrock && environment.AwsRegion is not null && (environment.BedrockToken is not null || environment.HasAwsCredentials))
             yield return new ProviderSettings("bedrock", "bedrock", null, environment.BedrockToken);
         if (environment.AwsRegion is not null && environment.HasAwsCredentials) yield return new ProviderSettings("sagemaker", "sagemaker", null, null);
     }

@@ -104,6 +104,6 @@ internal sealed record RoutingTable(IReadOnlyDictionary<string, IChatProvider> P
     {
         ["openai"] = "OPENAI_API_KEY",
         ["anthropic"] = "ANTHROPIC_API_KEY",
-        ["bedrock"] = "AWS_REGION and AWS credentials (or AWS_BEARER_TOKEN_BEDROCK)",
+        ["bedrock"] = "AWS_REGION with AWS_BEARER_TOKEN_BEDROCK, or with PENSTOCK_BEDROCK=true and AWS credentials",
     };
 }

@@ -29,6 +29,7 @@ public sealed class PlatformKeyTests : IDisposable
         var section = Section(keys);
         using var refresh = new PlatformKeyRefresh(keys, section, _time);
         await refresh.StartAsync(Ct);
+        await GatewayHost.UntilAsync(() => _time.NextDue is not null);
         Assert.Equal("sk-one", Key(section, "openai"));
 
         _place.Keys["openai"] = "sk-two";

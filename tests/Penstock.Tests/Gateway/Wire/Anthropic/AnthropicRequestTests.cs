@@ -65,7 +65,7 @@ public sealed class AnthropicRequestTests
     [Fact]
     public void Instructions_come_first_and_stay_where_they_stand_within_the_conversation() => AssertMessages(
         Read("""{"model":"m","max_tokens":1,"system":[{"type":"text","text":"A"},{"type":"text","text":"B","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"Hello"},{"role":"system","content":"C"}]}"""),
-        (ChatRole.System, [new TextPart("A"), new TextPart("B")]),
+        (ChatRole.System, [new TextPart("A"), new TextPart("B") { Cache = CacheMark.FiveMinutes }]),
         (ChatRole.User, [new TextPart("Hello")]),
         (ChatRole.System, [new TextPart("C")]));
 
