@@ -57,11 +57,11 @@ public static class PenstockSetup
 
     /// <summary>
     /// For a host that lives only while it answers: nothing works by itself between requests, and runs of agents are left to workers elsewhere. What is due from
-    /// time to time is done by <see cref="RunUpkeepAsync"/>. Keys of issuers are still asked for, because calls wait for them.
+    /// time to time is done by <see cref="RunUpkeepAsync"/>. Keys of issuers and of providers are still asked for, because calls need new ones.
     /// </summary>
     public static IServiceCollection WithoutBackgroundWork(this IServiceCollection services)
     {
-        var ours = services.Where(service => service.ServiceType == typeof(IHostedService) && service.ImplementationType is { } type && type.Assembly == typeof(PenstockSetup).Assembly && type != typeof(IssuerRefresh)).ToArray();
+        var ours = services.Where(service => service.ServiceType == typeof(IHostedService) && service.ImplementationType is { } type && type.Assembly == typeof(PenstockSetup).Assembly && type != typeof(IssuerRefresh) && type != typeof(PlatformKeyRefresh)).ToArray();
         foreach (var service in ours)
         {
             services.Remove(service);

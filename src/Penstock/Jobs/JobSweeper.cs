@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Penstock.Http;
 
 namespace Penstock.Jobs;
 
@@ -7,7 +8,7 @@ namespace Penstock.Jobs;
 /// At the start and then every <see cref="Every"/>: drops jobs that are past their time, and sends the message again of those that nothing happened to for long,
 /// because their server died between the store and the queue.
 /// </summary>
-internal sealed partial class JobSweeper(IJobStore store, IJobQueue queue, JobClock clock, ILogger<JobSweeper> log) : BackgroundService
+internal sealed partial class JobSweeper(IJobStore store, IJobQueue queue, JobClock clock, ILogger<JobSweeper> log) : BackgroundService, IUpkeep
 {
     public static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
 
@@ -23,11 +24,7 @@ internal sealed partial class JobSweeper(IJobStore store, IJobQueue queue, JobCl
         {
             try
             {
-                while (await store.DropAsync(clock.Now, stoppingToken) > 0)
-                {
-                }
-
-                foreach (var job in await store.StaleAsync(clock.Now - Stale, AtOnce, stoppingToken)) await SendAsync(job, stoppingToken);
+                await RunOnceAsync(stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -36,6 +33,15 @@ internal sealed partial class JobSweeper(IJobStore store, IJobQueue queue, JobCl
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    public async Task RunOnceAsync(CancellationToken ct)
+    {
+        while (await store.DropAsync(clock.Now, ct) > 0)
+        {
+        }
+
+        foreach (var job in await store.StaleAsync(clock.Now - Stale, AtOnce, ct)) await SendAsync(job, ct);
     }
 
     private async Task SendAsync(JobRecord job, CancellationToken ct)

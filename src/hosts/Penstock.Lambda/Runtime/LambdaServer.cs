@@ -1,15 +1,16 @@
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Http.Features;
+using Penstock.Aws.CloudWatch;
 using Penstock.Hosts;
 using Penstock.Lambda.Http;
 
 namespace Penstock.Lambda.Runtime;
 
 /// <summary>
-/// The server of this host: one event after the other, each settled, answered and logged before the next is asked for. There the process may be frozen, for a
+/// The server of this host: one event after the other, each settled, answered, logged and measured before the next is asked for. There the process may be frozen, for a
 /// moment or for good.
 /// </summary>
-internal sealed partial class LambdaServer(RuntimeApi api, InvocationAnswers answers, JsonLog output, IHostApplicationLifetime life, ILogger<LambdaServer> log) : IServer
+internal sealed partial class LambdaServer(RuntimeApi api, InvocationAnswers answers, JsonLog output, IHostApplicationLifetime life, ILogger<LambdaServer> log, EmfMetrics? metrics = null) : IServer
 {
     private readonly CancellationTokenSource _stop = new();
     private Task _loop = Task.CompletedTask;
@@ -42,6 +43,7 @@ internal sealed partial class LambdaServer(RuntimeApi api, InvocationAnswers ans
             {
                 var invocation = await api.NextAsync(_stop.Token);
                 await answers.AnswerAsync(invocation, run);
+                metrics?.Flush();
                 output.Flush();
             }
         }
