@@ -54,7 +54,7 @@ public sealed class CliTests : IDisposable
 
         Assert.Equal(0, ran.Code);
         Assert.Contains("fast → local/local, at most 1024 output tokens", ran.Said, StringComparison.Ordinal);
-        Assert.Contains("not yet used AWS_REGION", ran.Said, StringComparison.Ordinal);
+        Assert.Contains("not yet used AWS_ACCOUNT_ID", ran.Said, StringComparison.Ordinal);
     }
 
     [Fact]

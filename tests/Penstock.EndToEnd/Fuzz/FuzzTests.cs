@@ -46,7 +46,6 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
             """{"jsonrpc":"2.0","id":"a","method":"tools/call","params":{"name":"classify","arguments":{"text":"the river is high","labels":["flood","drought"],"model":"gpt-4o-mini"}}}""",
         ],
         ["/v1/jobs"] = ["""{"request":{"path":"/v1/complete","body":{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hi"}]}},"keepHours":1}""", """{"request":{"path":"/v1/tools/calculator","body":{"expression":"1"}}}"""],
-        ["/v1/admin/jobs/redrive"] = ["{}"],
         ["/v1/prompts"] = [Greeting.Source("Greet whoever writes."), Greeting.Source("Greet whoever writes.\n\n=== user ===\n\nHello.")],
         ["/v1/prompts/{name}/labels/{label}/rollback"] = ["""{"reason":"it was better before"}"""],
         ["/v1/tools/{name}"] = ["""{"expression":"(1 + x) * max(2, 3) ^ 2","variables":{"x":1.5}}""", """{"expression":"1"}"""],
@@ -60,7 +59,7 @@ public sealed partial class FuzzTests(Platform platform, ITestOutputHelper outpu
     /// <summary>What is done with runs and jobs lasts as long as they do, or needs one that waits: those routes are fuzzed where a test owns them, or read no body.</summary>
     [Fact]
     public void Every_route_that_takes_a_body_is_fuzzed() =>
-        Assert.Equal(platform.Contract.Operations.Where(operation => operation.Method == "POST" && !operation.Path.StartsWith("/v1/agents/", StringComparison.Ordinal) && !operation.Path.Contains("jobs/{id}", StringComparison.Ordinal)).Select(operation => operation.Path).Order(), Valid.Keys.Order());
+        Assert.Equal(platform.Contract.Operations.Where(operation => operation.Method == "POST" && !operation.Path.StartsWith("/v1/agents/", StringComparison.Ordinal) && !operation.Path.Contains("jobs/{id}", StringComparison.Ordinal) && operation.Path != "/v1/admin/jobs/redrive").Select(operation => operation.Path).Order(), Valid.Keys.Order());
 
     [Theory]
     [MemberData(nameof(PostRoutes))]

@@ -18,7 +18,7 @@ internal static class CliProcess
     {
         var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", [Program, .. arguments]) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var name in new[] { "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL", "PENSTOCK_DATA" }) start.Environment.Remove(name);
-        start.Environment["AWS_REGION"] = "eu-central-1";
+        start.Environment["AWS_ACCOUNT_ID"] = "123456789012";
         foreach (var (name, value) in environment) start.Environment[name] = value;
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(Wait.Token);
         timeout.CancelAfter(Patience);
