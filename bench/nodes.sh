@@ -36,4 +36,4 @@ cd "$root"
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 dotnet build tests/Penstock.EndToEnd -c Release -v quiet -nologo -clp:NoSummary >&2
 PENSTOCK_NODES_CALLS=$decisions PENSTOCK_NODES_IN_FLIGHT=$flight PENSTOCK_NODES_KILL_SECONDS=$every PENSTOCK_NODES_HOLD_SECONDS=$hold \
-  exec dotnet tests/Penstock.EndToEnd/bin/Release/net10.0/Penstock.EndToEnd.dll -class '*LeasedServersTests' -showLiveOutput -noColor -noLogo
+  exec dotnet tests/Penstock.EndToEnd/bin/Release/net10.0/Penstock.EndToEnd.dll -explicit only -class '*LeasedServersTests' -showLiveOutput -noColor -noLogo

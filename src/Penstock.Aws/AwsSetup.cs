@@ -106,7 +106,7 @@ public static class AwsSetup
             config.AuthenticationRegion = options.Region ?? "us-east-1";
         }
 
-        if (http is not null) config.HttpClientFactory = http;
+        config.HttpClientFactory = http ?? new DynamoHttp(Answer);
         return credentials is null ? new AmazonDynamoDBClient(config) : new AmazonDynamoDBClient(credentials, config);
     }
 }

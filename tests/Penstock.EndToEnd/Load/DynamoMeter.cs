@@ -7,16 +7,18 @@ using Microsoft.Extensions.Logging;
 
 namespace Penstock.EndToEnd.Load;
 
-/// <summary>Stands before DynamoDB and counts what is written to the table of budgets.</summary>
+/// <summary>Stands before DynamoDB, counts what is written to the table of budgets, and may let the end of each answer lag behind its beginning.</summary>
 internal sealed class DynamoMeter : IAsyncDisposable
 {
     private readonly WebApplication _app;
     private readonly HttpClient _http;
+    private readonly TimeSpan _lag;
     private long _items;
     private long _requests;
 
-    private DynamoMeter(Uri behind)
+    private DynamoMeter(Uri behind, TimeSpan lag)
     {
+        _lag = lag;
         _http = new HttpClient(new SocketsHttpHandler { UseProxy = false, MaxConnectionsPerServer = 256 }) { BaseAddress = behind };
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -33,9 +35,9 @@ internal sealed class DynamoMeter : IAsyncDisposable
     /// <summary>Requests that wrote any.</summary>
     public long Requests => Interlocked.Read(ref _requests);
 
-    public static async Task<DynamoMeter> StartAsync(Uri behind)
+    public static async Task<DynamoMeter> StartAsync(Uri behind, TimeSpan lag = default)
     {
-        var meter = new DynamoMeter(behind);
+        var meter = new DynamoMeter(behind, lag);
         await meter._app.StartAsync();
         return meter;
     }
@@ -68,7 +70,17 @@ internal sealed class DynamoMeter : IAsyncDisposable
             if (name.StartsWith("x-amz", StringComparison.OrdinalIgnoreCase)) context.Response.Headers[name] = value.ToArray();
         }
 
-        await answer.Content.CopyToAsync(context.Response.Body, context.RequestAborted);
+        if (_lag == TimeSpan.Zero)
+        {
+            await answer.Content.CopyToAsync(context.Response.Body, context.RequestAborted);
+            return;
+        }
+
+        var whole = await answer.Content.ReadAsByteArrayAsync(context.RequestAborted);
+        await context.Response.Body.WriteAsync(whole.AsMemory(0, whole.Length / 2), context.RequestAborted);
+        await context.Response.Body.FlushAsync(context.RequestAborted);
+        await Task.Delay(_lag, TimeProvider.System, context.RequestAborted);
+        await context.Response.Body.WriteAsync(whole.AsMemory(whole.Length / 2), context.RequestAborted);
     }
 
     private void Count(string target, MemoryStream body)

@@ -13,7 +13,7 @@ namespace Penstock.EndToEnd.Load;
 /// <summary>
 /// Four servers on one DynamoDB that take slices of budgets, one of which is killed every few seconds. <c>PENSTOCK_NODES_CALLS</c> sets the calls (400),
 /// <c>PENSTOCK_NODES_IN_FLIGHT</c> how many at once at each (4), <c>PENSTOCK_NODES_KILL_SECONDS</c> how often one is killed (3) and <c>PENSTOCK_NODES_HOLD_SECONDS</c> for how long money is held (5);
-/// <c>bench/nodes.sh</c> makes 50,000, 64 at once at each.
+/// <c>bench/nodes.sh</c> makes 50,000, 64 at once at each. It takes minutes and runs where it is asked for only: leases are off unless one wants them.
 /// </summary>
 public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetime
 {
@@ -77,7 +77,7 @@ public sealed class LeasedServersTests(ITestOutputHelper output) : IAsyncLifetim
         if (_emulator is not null) await _emulator.DisposeAsync();
     }
 
-    [Fact]
+    [Fact(Explicit = true)]
     public async Task Servers_that_are_killed_with_slices_never_pass_a_cap_and_lose_no_money()
     {
         await CapAsync(Calls * NanosEach * 4);
